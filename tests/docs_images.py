@@ -14,6 +14,7 @@ from pydicom import Dataset
 from pydicom.uid import generate_uid
 
 from dicom_kit import change_all, put
+from radfuse import fuse
 from radfuse.dicom.rtstruct.write import write_structure_set
 from radfuse.intensity import WINDOWS
 from radfuse.phantom.dicom import write_functional, write_phantom, write_sequence
@@ -207,6 +208,10 @@ def _settings(images: Images, path: Path) -> None:
     path.write_text(re.findall(r"```toml\n(.*?)```", text, re.DOTALL)[0], encoding="utf-8")
 
 
+def _fused(images: Images, path: Path) -> None:
+    fuse(images.series("CT"), images.series("MR"), path)
+
+
 def _data(images: Images, path: Path) -> None:
     """The folder `/data` of the how-to on the viewer."""
     _study(images, path / "patient-17")
@@ -259,6 +264,7 @@ MAKERS: Mapping[str, Maker] = {
     "mine": _mine,
     "results": lambda images, path: _copy(images.path("mine"), path / "ours"),
     "ours.toml": _settings,
+    "OUT": _fused,
     "data": _data,
     "token": _token,
     "users": _users,

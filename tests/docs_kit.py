@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import radfuse
@@ -22,8 +23,9 @@ from docs_servers import Surroundings, is_server
 ROOT = Path(__file__).parents[1]
 
 BLOCK = re.compile(
-    r"(?:^<!-- ([^\n]*) -->\n)?^```(sh|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL
+    r"(?:^ *<!-- ([^\n]*) -->\n)?^( *)```(sh|python)\n(.*?)^\2```$", re.MULTILINE | re.DOTALL
 )
+"""Also an indented one, in a list."""
 
 FILE = re.compile(r"^`([\w.-]+)`[^`\n]*\n\n```(?:json|toml)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 """The name of a file and its contents."""
@@ -148,10 +150,10 @@ def environment(folder: Path) -> dict[str, str]:
 
 
 def _block(path: Path, text: str, match: re.Match[str]) -> Block:
-    comment, language, code = match.groups()
-    line = text.count("\n", 0, match.start(2)) + 1
+    comment, _, language, code = match.groups()
+    line = text.count("\n", 0, match.start(3)) + 1
     name = path.relative_to(ROOT).as_posix()
-    plain = Block(name, line, language, code, None)
+    plain = Block(name, line, language, dedent(code), None)
     return replace(plain, **_comment(comment or ""))
 
 
@@ -167,7 +169,9 @@ def _comment(comment: str) -> dict[str, Any]:
 
 
 def documents() -> Iterator[Path]:
-    """The README, the tutorials and the how-tos."""
+    """The README, the tutorials, the how-tos, and those with commands for users."""
     yield ROOT / "README.md"
-    for folder in ("tutorials", "howto"):
+    for name in ("install", "deploy", "samples"):
+        yield ROOT / "docs" / f"{name}.md"
+    for folder in ("tutorials", "howto", "systems"):
         yield from sorted((ROOT / "docs" / folder).glob("*.md"))

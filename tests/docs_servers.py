@@ -30,6 +30,9 @@ STARTED = {
 }
 """Commands that run until they are stopped, and what each prints when it has started."""
 
+IN_A_PACS = r"\.clinic\b|@(host|HOST):104|ORTHANC@127"
+"""Addresses of a PACS in a document."""
+
 PATIENT_ID, STUDY_UID, STUDY_DATE = "4711", "1.2.3.4", "20260701"
 """Of the patient in the PACS, as the documents name them."""
 
@@ -118,7 +121,11 @@ def _visit(url: str) -> None:
 def surroundings(text: str, folder: Path, images: Images) -> Iterator[Surroundings]:
     """What the commands of a document need, by the addresses and programs that it names."""
     with ExitStack() as stack:
-        addresses: dict[str, str] = {r"(?<=[\s=])/data/": "data/"}
+        addresses = {
+            r"(?<=[\s=])/data/": "data/",
+            r"/etc/radfuse/(node|rules)\.toml": r"deploy/config/\1.toml",
+            r"/etc/radfuse/secrets/": "deploy/secrets/",
+        }
         environment = {
             "BROWSER": "true",
             "PIP_DRY_RUN": "1",
@@ -129,7 +136,7 @@ def surroundings(text: str, folder: Path, images: Images) -> Iterator[Surroundin
             "RADFUSE_NODE_PORT": "0",
         }
         pacs = None
-        if re.search(r"\.clinic\b|@host\b", text):
+        if re.search(IN_A_PACS, text):
             pacs = stack.enter_context(_pacs(folder, images))
             addresses |= _of_the_pacs(pacs)
         for name, add in SITES.items():
@@ -162,7 +169,9 @@ def _of_the_patient(header: Dataset) -> None:
 
 def _of_the_pacs(pacs: Orthanc) -> dict[str, str]:
     return {
-        r"@(pacs\.clinic|planning\.clinic|host):104": f"@{HOST}:{pacs.dicom_port}",
+        r"@(pacs\.clinic|planning\.clinic|host|HOST):104": f"@{HOST}:{pacs.dicom_port}",
+        r"ORTHANC@127\.0\.0\.1:4242": f"ORTHANC@{HOST}:{pacs.dicom_port}",
+        r"http://127\.0\.0\.1:8042": f"http://{HOST}:{pacs.http_port}",
         r"https://pacs\.clinic/dicom-web": pacs.web.url,
         r'"pacs\.clinic", 104': f'"{HOST}", {pacs.dicom_port}',
     }

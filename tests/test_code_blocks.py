@@ -1,4 +1,4 @@
-"""Every block of commands in the README, the tutorials and the how-tos is run, or listed."""
+"""Every block of commands in documents for users is run, or listed."""
 
 import re
 import shlex
@@ -22,13 +22,28 @@ DOCUMENTS = {path.relative_to(ROOT).as_posix(): path for path in documents()}
 RUN_BY = {"docs/howto/train-your-own.md": "tests/training/test_howto.py"}
 """Documents with a test of their own."""
 
-AUTHORS = "docs/howto/authors-weights.md"
+AUTHORS, DEPLOY = "docs/howto/authors-weights.md", "docs/deploy.md"
 
 INSTALLED = "installs from a package index; `make dist` does it in empty environments"
+
+CONTAINER = "needs root and a builder of images; tests/deploy/test_container.py has its own"
+SERVICES = "changes the services of this machine; tests/deploy/test_configuration.py checks them"
+UNITS = "deploy/systemd/radfuse-node.service deploy/systemd/radfuse-view.service"
 
 NOT_RUN = {
     ("README.md", "make demo"): "`make test` is what runs this test, and `make demo` installs",
     ("README.md", "python -m venv .venv"): INSTALLED,
+    ("docs/install.md", "python -m venv .venv"): INSTALLED,
+    (DEPLOY, "make image"): CONTAINER,
+    (DEPLOY, "chown 10001:10001 deploy/secrets/*"): CONTAINER,
+    (DEPLOY, "podman-compose --file deploy/compose.yaml up --detach"): CONTAINER,
+    (DEPLOY, "podman-compose --file deploy/compose.yaml down"): CONTAINER,
+    (DEPLOY, "apt-get install orthanc python3-venv"): SERVICES,
+    (DEPLOY, "install -m 0644 deploy/orthanc.json /etc/orthanc/orthanc.json"): SERVICES,
+    (DEPLOY, f"cp {UNITS} /etc/systemd/system"): SERVICES,
+    (DEPLOY, "systemctl stop radfuse-node"): SERVICES,
+    (DEPLOY, "systemctl disable --now radfuse-node radfuse-view"): SERVICES,
+    (DEPLOY, "make sbom"): "installs; tests/deploy/test_packages.py tests both",
 }
 """Blocks that are not run, by document and first command, and why."""
 
@@ -55,6 +70,15 @@ def test_blocks_that_are_not_run_are_listed() -> None:
     assert not [one for one in found if one.reason]
 
 
+def write_deployment(folder: Path, around: Surroundings) -> None:
+    """The folder `deploy` of a checkout, without secrets, for the Orthanc of this machine."""
+    (folder / "secrets").mkdir(parents=True)
+    (folder / "config").mkdir()
+    for path in (ROOT / "deploy/config").iterdir():
+        text = path.read_text(encoding="utf-8")
+        (folder / "config" / path.name).write_text(around.here(text), encoding="utf-8")
+
+
 def prepared(name: str, images: Images, folder: Path, around: Surroundings) -> list[Block]:
     """The blocks of a document to run, in a folder that has what they name."""
     chosen = [block for block in blocks(DOCUMENTS[name]) if key(block) not in NOT_RUN]
@@ -62,6 +86,8 @@ def prepared(name: str, images: Images, folder: Path, around: Surroundings) -> l
         (folder / file).write_text(around.here(text), encoding="utf-8")
     if name == AUTHORS:
         write_authors_files(folder)
+    if name == DEPLOY:
+        write_deployment(folder / "deploy", around)
     if "/tutorials/" not in name:  # which make what they need
         images.provide("\n".join(around.here(block.code) for block in chosen), folder)
     return chosen

@@ -8,7 +8,9 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto, helper
 from PIL import Image
 from training_kit import rows_of
 
@@ -45,6 +47,19 @@ def write_patient(seed: int, folder: Path) -> None:
             Image.fromarray(levels).save(folder / kind / f"{seed}{index + 2:03}.png")
 
 
+def write_theirs(path: Path) -> None:
+    """A graph of another program: the mean of CT and MR."""
+    values = (
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", 1, "h", "w"])
+        for name in ("ct", "mr", "fused")
+    )
+    *sources, fused = values
+    mean = helper.make_node("Mean", ["ct", "mr"], ["fused"])
+    graph = helper.make_graph([mean], "mean", sources, [fused])
+    opset = helper.make_opsetid("", 17)
+    onnx.save(helper.make_model(graph, opset_imports=[opset], ir_version=8), path)
+
+
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("howto")
@@ -53,6 +68,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
             write_patient(seed, folder / "pairs" / part)
     (settings,) = blocks("toml")
     (folder / "mine.toml").write_text(settings)
+    write_theirs(folder / "theirs.onnx")
     return folder
 
 
@@ -75,6 +91,7 @@ def test_every_command_of_the_howto_runs(place: Path) -> None:
     assert card["test"]["pairs"] == len(SLICES)
     assert (place / "comparison" / "report" / "report.html").is_file()
     assert (place / "fused.png").is_file()
+    assert json.loads((place / "theirs.json").read_text())["licence"] == "MIT"
     one, two = (
         [row["train"]["loss"] for row in rows_of(place / run)] for run in ("run", "run-of-two")
     )

@@ -203,6 +203,7 @@ def test_after_a_node_hangs_up_on_one_file_the_rest_is_sent(tmp_path: Path) -> N
         (failure,) = send(node, *paths)
     assert failure.path == paths[1]
     assert failure.reason.startswith("no response, the connection was lost; ")
+    assert "whether the PACS lets this AE title store objects" in failure.reason
 
 
 def test_after_a_node_is_gone_the_rest_is_named(tmp_path: Path) -> None:

@@ -17,7 +17,10 @@ def store_failure(status: Dataset) -> str | None:
     """Why an object was not stored; None if it was stored, even with a warning."""
     code = status.get("Status")
     if code is None:
-        return "no response, the connection was lost; send it again, and check the log of the PACS"
+        return (
+            "no response, the connection was lost; check whether the PACS lets this AE title store "
+            "objects, and its log, and send it again"
+        )
     if code_to_category(code) in {"Success", "Warning"}:
         return None
     return describe_failure(code)
