@@ -4,8 +4,10 @@ import gc
 
 import numpy as np
 import SimpleITK as sitk
+from hypothesis import given
+from hypothesis.extra.numpy import array_shapes, arrays
 
-from radfuse.arrays import grid_of_slice, kept_per_image
+from radfuse.arrays import bounding_box, grid_of_box, grid_of_slice, kept_per_image
 
 
 def volume(value: float = 0.0) -> sitk.Image:
@@ -54,3 +56,25 @@ def test_the_grid_of_a_slice_is_that_of_the_extracted_slice() -> None:
         for attribute in ("GetSize", "GetOrigin", "GetSpacing", "GetDirection"):
             found, expected = getattr(grid, attribute)(), getattr(extracted, attribute)()
             np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
+
+
+def test_the_grid_of_a_box_is_that_of_the_extracted_box() -> None:
+    image = volume()
+    found = grid_of_box(image, (slice(2, 5), slice(1, 3), slice(1, 2)))
+    wanted = image[1:2, 1:3, 2:5]
+    assert found.GetSize() == wanted.GetSize()
+    np.testing.assert_allclose(found.GetOrigin(), wanted.GetOrigin(), rtol=0, atol=1e-12)
+    assert found.GetSpacing() == wanted.GetSpacing()
+    assert found.GetDirection() == wanted.GetDirection()
+
+
+@given(arrays(np.bool_, array_shapes(min_dims=2, max_dims=2, max_side=6)))
+def test_a_bounding_box_is_the_smallest_around_a_mask(mask: np.ndarray) -> None:
+    box = bounding_box(mask)
+    outside = mask.copy()
+    outside[box] = False
+    assert not outside.any()
+    inside = mask[box]
+    assert inside.size == 0 or all(
+        edge.any() for edge in (inside[0], inside[-1], inside[:, 0], inside[:, -1])
+    )

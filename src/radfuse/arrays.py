@@ -51,16 +51,29 @@ def filled_on(grid: sitk.Image, value: int) -> sitk.Image:
 
 
 def grid_of_slice(image: sitk.Image, index: int) -> sitk.Image:
-    """A volume of one slice, uint8, on the grid of the slice with this index along the third axis.
-
-    It costs less than to extract the slice.
-    """
+    """The grid of the slice with this index along the third axis, see `grid_of_box`."""
     columns, rows, _ = image.GetSize()
-    grid = sitk.Image([columns, rows, 1], sitk.sitkUInt8)
-    grid.SetOrigin(image.TransformIndexToPhysicalPoint((0, 0, index)))
+    return grid_of_box(image, (slice(index, index + 1), slice(0, rows), slice(0, columns)))
+
+
+def grid_of_box(image: sitk.Image, box: tuple[slice, slice, slice]) -> sitk.Image:
+    """A volume, uint8, on the grid of a box (slices, rows, columns) of an image.
+
+    It costs less than to extract the box.
+    """
+    grid = sitk.Image([part.stop - part.start for part in box[::-1]], sitk.sitkUInt8)
+    grid.SetOrigin(image.TransformIndexToPhysicalPoint([part.start for part in box[::-1]]))
     grid.SetSpacing(image.GetSpacing())
     grid.SetDirection(image.GetDirection())
     return grid
+
+
+def bounding_box(mask: BoolArray) -> tuple[slice, slice]:
+    """Rows and columns of the smallest box that contains a mask (Y, X); empty if nothing is."""
+    rows, columns = (np.flatnonzero(lines) for lines in (mask.any(axis=1), mask.any(axis=0)))
+    if not rows.size:
+        return slice(0, 0), slice(0, 0)
+    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
 
 
 def affine_of(image: sitk.Image) -> Float64Array:

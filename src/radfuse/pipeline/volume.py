@@ -1,18 +1,19 @@
 """Fusion of two aligned volumes on the CT's grid."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
-from radfuse.arrays import Float32Array, filled_on, image_on
+from radfuse.arrays import Float32Array, bounding_box, filled_on, grid_of_box, image_on
 from radfuse.dicom.write.fused import FULL_SCALE
 from radfuse.errors import InputError
-from radfuse.intensity import Window, both_windows, head_mask, head_range, shrunk
+from radfuse.intensity import BOTH_HU, Window, both_windows, head_mask, head_range, shrunk
 from radfuse.methods.head import Head, HeadMethod
 from radfuse.methods.loading import Method
+from radfuse.parallel import in_order
 from radfuse.series import Series
 
 Box = tuple[slice, slice, slice]
@@ -175,9 +176,7 @@ def _fuse_box(
     report: Callable[[int, int], None],
 ) -> tuple[sitk.Image, NDArray[np.bool_]]:
     """Stored values on the whole grid of the CT, and the MR field of view mask inside the box."""
-    stored = np.empty(ct.GetSize()[::-1], np.uint16)
-    for index, plane in enumerate(sitk.GetArrayViewFromImage(ct)):
-        stored[index] = np.rint(both_windows(plane) * FULL_SCALE)
+    stored = _stored_ct(ct)
     head = _ImageHead(ct, mr, mr_from_ct, mr_range, box)
     in_fov = np.empty(head.shape, np.bool_)
     first, rows, columns = box[0].start, *box[1:]
@@ -187,6 +186,20 @@ def _fuse_box(
         np.copyto(inside, np.rint(fused * FULL_SCALE), where=in_fov[part], casting="unsafe")
         report(part.stop, len(in_fov))
     return image_on(ct, stored), in_fov
+
+
+def _stored_ct(ct: sitk.Image) -> NDArray[np.uint16]:
+    """Stored values of the CT alone, in both its windows, (slices, rows, columns)."""
+    stored = np.zeros(ct.GetSize()[::-1], np.uint16)
+    planes = sitk.GetArrayViewFromImage(ct)
+
+    def store(index: int) -> None:
+        box = index, *bounding_box(planes[index] > BOTH_HU[0])  # outside is air, which is black
+        stored[box] = np.rint(both_windows(planes[box]) * FULL_SCALE)
+
+    for _ in in_order(store, range(len(stored))):
+        pass
+    return stored
 
 
 def fuse_head(method: Method, head: Head, window: Window) -> Iterator[tuple[slice, Float32Array]]:
@@ -213,6 +226,8 @@ class _ImageHead:
     mr_from_ct: sitk.Transform
     mr_range: tuple[float, float]
     box: Box
+    _masks: dict[tuple[int, int], NDArray[np.bool_]] = field(default_factory=dict)
+    """Of the slices that were read, by the first and the last."""
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -228,20 +243,24 @@ class _ImageHead:
 
     def read_ct(self, part: slice) -> Float32Array:
         """Some slices of the CT in HU."""
-        grid = self._grid(part)  # outlives the view
-        return np.array(sitk.GetArrayViewFromImage(grid), np.float32)
+        return np.array(sitk.GetArrayViewFromImage(self.ct)[self._box_of(part)], np.float32)
 
     def read_mr(self, part: slice) -> Float32Array:
         """Some slices of the MR in [0, 1], 0 outside its field of view."""
-        return scale_mr(self._grid(part), self.mr, self.mr_from_ct, self.mr_range)[0]
+        grid = grid_of_box(self.ct, self._box_of(part))
+        values, in_fov = scale_mr(grid, self.mr, self.mr_from_ct, self.mr_range)
+        self._masks[part.start, part.stop] = in_fov
+        return values
 
     def in_fov(self, part: slice) -> NDArray[np.bool_]:
-        """Mask of the MR field of view in some slices."""
-        return scale_mr(self._grid(part), self.mr, self.mr_from_ct, self.mr_range)[1]
+        """Mask of the MR field of view in some slices; it costs nothing once they are read."""
+        if (part.start, part.stop) not in self._masks:
+            self.read_mr(part)
+        return self._masks.pop((part.start, part.stop))
 
-    def _grid(self, part: slice) -> sitk.Image:
+    def _box_of(self, part: slice) -> Box:
         slices, rows, columns = self.box
-        return self.ct[columns, rows, slices.start + part.start : slices.start + part.stop]
+        return slice(slices.start + part.start, slices.start + part.stop), rows, columns
 
 
 def fuse_slice(

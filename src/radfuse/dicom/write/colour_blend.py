@@ -10,9 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.sr.codedict import codes
-from scipy.ndimage import find_objects
 
-from radfuse.arrays import Float32Array
+from radfuse.arrays import Float32Array, bounding_box
 from radfuse.dicom.write.derivation_context import DerivationContext
 from radfuse.dicom.write.derived_headers import code_item, make_capture
 from radfuse.dicom.write.series import SliceSeries
@@ -89,10 +88,10 @@ def blend(
 ) -> NDArray[np.uint8]:
     """Red, green, blue (Y, X, 3) of the MR over the CT; the CT only outside the field of view."""
     levels = np.zeros((*ct.shape, 3), np.uint8)
-    for box in find_objects(((ct > 0) | (mr > 0)).view(np.uint8)):  # air is black
-        grey, weight = ct[box], np.where(fov_mask[box], np.float32(opacity), np.float32(0))
-        for channel, colour in enumerate(_hot_channels(mr[box])):
-            levels[box][..., channel] = grey_levels(grey + weight * (colour - grey))
+    box = bounding_box((ct > 0) | (mr > 0))  # outside is air, which is black
+    grey, weight = ct[box], np.where(fov_mask[box], np.float32(opacity), np.float32(0))
+    for channel, colour in enumerate(_hot_channels(mr[box])):
+        levels[box][..., channel] = grey_levels(grey + weight * (colour - grey))
     return levels
 
 
