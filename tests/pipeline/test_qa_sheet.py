@@ -44,8 +44,11 @@ def flat(rows: int = 40, columns: int = 60, name: str = "axial") -> Plane:
     return Plane(name, ("R", "L", "A", "P"), ramp, ramp[::-1], ramp / 2, view)
 
 
-def document(tmp_path: Path, planes: list[Plane], facts: dict[str, str], warning: str = "") -> str:
-    write_qa_sheet(tmp_path / "qa.html", planes, {"Facts": facts}, warning=warning)
+def document(
+    tmp_path: Path, planes: list[Plane], facts: dict[str, str], warning: str = "", verdict: str = ""
+) -> str:
+    sections = {"Facts": facts}
+    write_qa_sheet(tmp_path / "qa.html", planes, sections, warning=warning, verdict=verdict)
     return (tmp_path / "qa.html").read_text(encoding="utf-8")
 
 
@@ -91,6 +94,12 @@ def test_the_warning_is_a_banner_above_all_images(tmp_path: Path) -> None:
     banner = html.index('<p class="warning" role="alert">QA failed &lt;here&gt;</p>')
     assert banner < html.index("<img")
     assert 'class="warning"' not in document(tmp_path, [flat()], {})
+
+
+def test_the_verdict_is_above_all_images(tmp_path: Path) -> None:
+    html = document(tmp_path, [flat()], {}, verdict="registration QA passed: < 1 mm")
+    assert html.index("registration QA passed: &lt; 1 mm</p>") < html.index("<img")
+    assert 'class="verdict"' not in document(tmp_path, [flat()], {})
 
 
 @pytest.mark.parametrize(

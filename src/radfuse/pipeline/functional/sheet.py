@@ -28,6 +28,7 @@ def write_functional_sheet(path: Path, result: FunctionalResult) -> None:
         sorted(planes, key=lambda plane: plane.name) + axial,
         _sections(result),
         warning=" ".join(result.record.warnings),
+        verdict=result.alignment.quality.sentence(),
         pair=(str(result.anatomical.modality), str(result.functional.modality)),
         prefixes=("functional_",),
     )

@@ -53,6 +53,7 @@ def write_result_sheet(path: Path, result: Result) -> None:
         _planes(result),
         _sections(result),
         warning=warning,
+        verdict=result.alignment.quality.sentence() if result.alignment else "",
         registered=result.alignment is not None,
         worst=worst_point(result),
         residuals=result.alignment.quality.residuals if result.alignment else None,

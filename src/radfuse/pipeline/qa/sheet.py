@@ -173,6 +173,7 @@ def write_qa_sheet(
     sections: Mapping[str, Mapping[str, str]],
     *,
     warning: str = "",
+    verdict: str = "",
     registered: bool = True,
     pair: tuple[str, str] = (CT.code, MR.code),
     prefixes: Sequence[str] = ("",),
@@ -181,13 +182,15 @@ def write_qa_sheet(
 ) -> None:
     """Write the document.
 
-    `sections` are headings with a table each, `warning` is a banner on top, the worst point is
-    above the other planes, `residuals` of the skull are a map. Checks and the sign-off are for a
-    registration only; `prefixes` are those of the guides, the first also of the checks.
+    `sections` are headings with a table each, `warning` is a banner on top, `verdict` the sentence
+    of registration QA below it. The worst point is above the other planes, `residuals` of the skull
+    are a map. Checks and the sign-off are for a registration only; `prefixes` are those of the
+    guides, the first also of the checks.
     """
     document = Template(_template("sheet.html")).substitute(
         notice=escape(NOTICE),
         banner=f'<p class="warning" role="alert">{escape(warning)}</p>' if warning else "",
+        verdict=f'<p class="verdict">{escape(verdict)}</p>' if verdict else "",
         worst=_worst_html(worst) if worst else "",
         planes="\n".join(in_order(_plane_html, planes)),
         residuals=_residuals_html(residuals) if residuals else "",
