@@ -15,6 +15,7 @@ from browser_kit import ViewerDriver
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from service_kit import Site
+from study_kit import StudyClient
 from test_browser_aligning import click, mark
 from test_browser_drawing import FIND, crosshair, opens, script
 from test_browser_language import opened_in
@@ -179,6 +180,7 @@ def marks_pairs(check: Check, phantom: Phantom) -> None:
 def test_structures_with_values(check: Check, done: str) -> None:
     """With an operation and a comparison."""
     viewer = check.viewer
+    StudyClient(check.site, done).clear()
     shows(check, done)
     viewer.element("tab-structures").click()
     columns, _, _ = script(viewer, "return radfuse.viewer.ct.size")
