@@ -25,6 +25,7 @@ from calibration import Row, case_options, number, read, table
 from calibration_cases import cases
 from calibration_pairs import brain_errors
 from radfuse.registration.optimizer import itk_threads
+from simple_itk_script import registered
 
 ELASTIX_RIGID = """
 (Registration "MultiResolutionRegistration")
@@ -63,47 +64,24 @@ def elastix(ct: sitk.Image, mr: sitk.Image) -> sitk.Transform:
         command = ["elastix", "-f", "mr.nii", "-m", "ct.nii", "-p", "rigid.txt", "-out", "."]
         command += ["-threads", "1"]
         subprocess.run(command, cwd=path, check=True, stdout=subprocess.DEVNULL)
-        entries = dict(
-            line.strip("()").split(" ", 1)
-            for line in (path / "TransformParameters.0.txt").read_text().splitlines()
-            if line[:1] == "("
-        )
+        return written_transform(path).GetInverse()
+
+
+def written_transform(folder: Path) -> sitk.Transform:
+    """From points of the fixed image to those of the moving one, as elastix has written it."""
+    entries = dict(
+        line.strip("()").split(" ", 1)
+        for line in (folder / "TransformParameters.0.txt").read_text().splitlines()
+        if line[:1] == "("
+    )
     angles_shift = [float(v) for v in entries["TransformParameters"].split()]
     centre = [float(v) for v in entries["CenterOfRotationPoint"].split()]
-    return sitk.Euler3DTransform(centre, *angles_shift[:3], angles_shift[3:]).GetInverse()
-
-
-def simpleitk(ct: sitk.Image, mr: sitk.Image) -> sitk.Transform:
-    """The rigid transform from CT to MR by SimpleITK as its examples register a CT and an MR.
-
-    From the centres of the volumes, 50 bins, 1 % of the voxels, gradient descent with scales from
-    physical shifts, shrink factors 4, 2, 1; CT fixed.
-    """
-    pose = sitk.CenteredTransformInitializer(
-        ct, mr, sitk.Euler3DTransform(), sitk.CenteredTransformInitializerFilter.GEOMETRY
-    )
-    method = sitk.ImageRegistrationMethod()
-    method.SetMetricAsMattesMutualInformation(50)
-    method.SetMetricSamplingStrategy(method.RANDOM)
-    method.SetMetricSamplingPercentage(0.01, 1)
-    method.SetInterpolator(sitk.sitkLinear)
-    method.SetOptimizerAsGradientDescent(
-        learningRate=1.0,
-        numberOfIterations=100,
-        convergenceMinimumValue=1e-6,
-        convergenceWindowSize=10,
-    )
-    method.SetOptimizerScalesFromPhysicalShift()
-    method.SetShrinkFactorsPerLevel([4, 2, 1])
-    method.SetSmoothingSigmasPerLevel([2, 1, 0])
-    method.SmoothingSigmasAreSpecifiedInPhysicalUnitsOn()
-    method.SetInitialTransform(pose, inPlace=False)
-    return method.Execute(ct, mr)
+    return sitk.Euler3DTransform(centre, *angles_shift[:3], angles_shift[3:])
 
 
 PROGRAMS: dict[str, Callable[[sitk.Image, sitk.Image], sitk.Transform]] = {
     "elastix": elastix,
-    "SimpleITK": simpleitk,
+    "SimpleITK": registered,
 }
 
 

@@ -20,6 +20,7 @@ import numpy as np
 import SimpleITK as sitk
 import torch
 
+from contest import noted
 from radfuse.arrays import Float32Array
 from radfuse.intensity import WINDOWS
 from radfuse.methods.catalogue import METHODS
@@ -103,6 +104,8 @@ def measure(name: str, size: int, rounds: int) -> None:
         apart = np.abs(fuse(ct, mr) - expected) * 255
         ratio = times["torch eager"] / times[label]
         print(f"{label:22}{times[label]:8.1f}{ratio:9.2f}{apart.mean():11.4f}{apart.max():10.3f}")
+    share = times["OpenVINO f32"] / times["torch.compile"]
+    print(noted(f"{name}, {size} pixels, OpenVINO to torch.compile", share))
 
 
 def measure_all(networks: list[str], size: int, rounds: int) -> None:

@@ -1,0 +1,114 @@
+"""How time and memory of `radfuse fuse` grow with slices, matrix size and number of MR images.
+
+    python benchmarks/scaling.py [--method signed_detail] [--slices 60 120 240 480 960]
+
+The Visible Human Female, resampled; its transform is given, so that what grows is measured, not
+the search, which always takes the same. Prints processor time and peak memory of each, and the
+exponent: the slope of the increments of time in a double logarithmic plot, which constants do not
+change. 1 is proportional to the data.
+"""
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+from contest import Run, run
+from whole_commands import CT, MR, TRUTH
+
+SLICES, SIDES, MRS = (60, 120, 240, 480, 960), (256, 512, 1024), (1, 2, 3)
+SIDE, SLICES_OF_SIDES = 256, 120
+"""Matrix where slices vary, and slices where the matrix does."""
+
+
+def resampled(image: sitk.Image, size: tuple[int, int, int]) -> sitk.Image:
+    """An image with other numbers of columns, rows and slices in the same space."""
+    spacing = [
+        step * old / new
+        for step, old, new in zip(image.GetSpacing(), image.GetSize(), size, strict=True)
+    ]
+    return sitk.Resample(
+        image, size, sitk.Transform(), sitk.sitkLinear, image.GetOrigin(), spacing,
+        image.GetDirection(), -1000.0,
+    )  # fmt: skip
+
+
+def exponent(sizes: Sequence[int], taken: Sequence[float]) -> float:
+    """The slope of increments over middles, both logarithmic; at least three sizes."""
+    middles = np.log((np.array(sizes[1:]) + sizes[:-1]) / 2)
+    slopes = np.log(np.diff(taken) / np.diff(sizes))
+    return 1 + float(np.polyfit(middles, slopes, 1)[0])
+
+
+class Study:
+    """Commands on resampled volumes in a folder."""
+
+    def __init__(self, folder: Path, method: str) -> None:
+        self.folder, self.method = folder, method
+        self.ct = sitk.ReadImage(str(CT))
+        sitk.WriteTransform(
+            sitk.ReadTransform(str(TRUTH)).GetInverse(), str(folder / "transform.tfm")
+        )
+
+    def fused(self, name: str, size: tuple[int, int, int], mrs: int = 1) -> Run:
+        """Fuse a CT of a size with copies of the MR, each of which is resampled and written."""
+        own = self.folder / name
+        own.mkdir()
+        sitk.WriteImage(resampled(self.ct, size), str(own / "ct.nii"))
+        images: list[str | Path] = ["--ct", own / "ct.nii", "--mr", MR]
+        for number in range(1, mrs):
+            copy = sitk.ReadImage(str(MR)) + number
+            sitk.WriteImage(copy, str(own / f"mr{number}.nii"))
+            images += ["--mr", own / f"mr{number}.nii"]
+        search: list[str | Path] = ["--transform", self.folder / "transform.tfm"]
+        program = Path(sys.executable).with_name("radfuse")
+        command = [program, "fuse", *images, "-o", "out", "--method", self.method, *search]
+        return run(command, own)
+
+    def table(
+        self, what: str, sizes: Sequence[int], fuse: Callable[[int], Run], power: int = 1
+    ) -> None:
+        """Print a row for each size, and the exponent; the data grow by a power of the size."""
+        if not sizes:
+            return
+        print(f"\n| {what} | processor, s | peak, MiB |\n|--:|--:|--:|")
+        runs = []
+        for size in sizes:
+            runs.append(fuse(size))
+            print(f"| {size} | {runs[-1].cpu_s:.1f} | {runs[-1].peak_mib:.0f} |", flush=True)
+        if len(sizes) > 2:
+            data = [size**power for size in sizes]
+            taken = exponent(data, [one.cpu_s for one in runs])
+            print(f"\nExponent of the time: {taken:.2f}.")
+
+
+def main() -> None:
+    """Print a table for each of the three."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--method", default="signed_detail")
+    parser.add_argument("--slices", type=int, nargs="+", default=list(SLICES))
+    parser.add_argument("--sides", type=int, nargs="*", default=list(SIDES))
+    parser.add_argument("--mrs", type=int, nargs="*", default=list(MRS))
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        study = Study(Path(name), given.method)
+        study.table(
+            f"slices of {SIDE}x{SIDE}", given.slices,
+            lambda count: study.fused(f"slices-{count}", (SIDE, SIDE, count)),
+        )  # fmt: skip
+        study.table(
+            f"side, {SLICES_OF_SIDES} slices", given.sides,
+            lambda side: study.fused(f"side-{side}", (side, side, SLICES_OF_SIDES)), 2,
+        )  # fmt: skip
+        study.table(
+            f"MR images, {SLICES_OF_SIDES} slices of {SIDE}x{SIDE}", given.mrs,
+            lambda count: study.fused(f"mrs-{count}", (SIDE, SIDE, SLICES_OF_SIDES), count),
+        )  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
