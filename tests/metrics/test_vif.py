@@ -5,7 +5,7 @@ import pytest
 import sewar
 
 from radfuse.arrays import UInt8Array
-from radfuse.metrics.vif import NOISE_VARIANCE, SCALES, channel, pyramid, vif, vifp
+from radfuse.metrics.vif import NOISE_VARIANCE, SCALES, channels, pyramid, vif, vifp
 
 
 def texture(seed: int, shape: tuple[int, int] = (64, 80)) -> UInt8Array:
@@ -66,17 +66,18 @@ def test_pyramid_window_has_mean_and_variance_of_its_gaussian() -> None:
 def test_gain_is_half_for_half_contrast_and_zero_for_negative() -> None:
     source = texture(13).astype(float)
     for image, gain in ((source / 2 + 30, 0.5), (255 - source, 0.0)):
-        pairs = zip(pyramid(source), pyramid(image), strict=True)
-        for passed in (channel(*pair, NOISE_VARIANCE) for pair in pairs):
+        for passed in channels(image, source):
             np.testing.assert_allclose(passed.gain, gain, rtol=1e-9)
-            assert (passed.kept <= passed.there).all()
+            there = passed.there(NOISE_VARIANCE)
+            assert (passed.preserved(NOISE_VARIANCE) <= there).all()
 
 
 def test_a_flat_image_or_source_passes_nothing_at_any_scale() -> None:
-    image, flat = pyramid(texture(14)), pyramid(np.full((64, 80), 77, np.uint8))
-    for scale in range(SCALES):
-        for source, seen in ((image, flat), (flat, image), (flat, flat)):
-            passed = channel(source[scale], seen[scale], NOISE_VARIANCE)
+    image, flat = texture(14), np.full((64, 80), 77, np.uint8)
+    for source, fused in ((image, flat), (flat, image), (flat, flat)):
+        of_scales = channels(fused, source)
+        assert len(of_scales) == SCALES
+        for passed in of_scales:
             assert not passed.gain.any()
-            assert not passed.kept.any()
-        assert not channel(flat[scale], image[scale], NOISE_VARIANCE).there.any()
+            assert not passed.preserved(NOISE_VARIANCE).any()
+            assert passed.there(NOISE_VARIANCE).any() == (source is image)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import xlogy
 
 from radfuse.arrays import Float64Array
-from radfuse.metrics.image_levels import Image, stretched_levels, whole_levels
+from radfuse.metrics.image_levels import Image, kept, stretched_levels, whole_levels
 from radfuse.metrics.source_aggregation import Aggregation, aggregated
 
 Counts = NDArray[np.intp]
@@ -37,7 +37,8 @@ def _cells(image: Image, bins: int) -> Cells:
     )
 
 
-def _joint_counts(first: Image, second: Image, bins: int = LEVELS) -> Counts:
+@kept
+def _joint_counts(first: Image, second: Image, *, bins: int = LEVELS) -> Counts:
     """Pixels of each pair of bins, (bins of the first image, bins of the second)."""
     pairs = _cells(first, bins).astype(np.uint16)
     pairs *= bins
@@ -61,13 +62,20 @@ def mutual_information(
     `white="merged"` counts the last two bins as one in the joint histogram and as two in the
     single ones: a slip of an evaluation code that the field uses, which adds to the value.
     """
-    counts = _joint_counts(first, second, bins)
-    alone = _entropy_bits(counts.sum(0)) + _entropy_bits(counts.sum(1))
+    alone, together = _entropies(first, second, bins=bins)
     if white == "merged":
+        counts = _joint_counts(first, second, bins=bins).copy()
         counts[-2] += counts[-1]
         counts[:, -2] += counts[:, -1]
-        counts = counts[:-1, :-1]
-    return max(alone - _entropy_bits(counts), 0.0)
+        together = _entropy_bits(counts[:-1, :-1])
+    return max(alone - together, 0.0)
+
+
+@kept
+def _entropies(first: Image, second: Image, *, bins: int) -> tuple[float, float]:
+    """Sum of the entropies of two images, and their joint entropy, in bits."""
+    counts = _joint_counts(first, second, bins=bins)
+    return _entropy_bits(counts.sum(0)) + _entropy_bits(counts.sum(1)), _entropy_bits(counts)
 
 
 def mi(
@@ -86,14 +94,12 @@ def mi(
     give smaller values and another ranking. `white="merged"` is `mutual_information`'s; with
     it, 256 bins and the sum this is `analysis_MI` of Tang's evaluation code.
     """
-    shared = [mutual_information(source, fused, bins=bins, white=white) for source in (ct, mr)]
+    shared = [mutual_information(fused, source, bins=bins, white=white) for source in (ct, mr)]
     return aggregated(shared, aggregation)
 
 
 def _normalised(first: Image, second: Image, norm: str, bins: int) -> float:
-    counts = _joint_counts(first, second, bins)
-    alone = _entropy_bits(counts.sum(0)) + _entropy_bits(counts.sum(1))
-    together = _entropy_bits(counts)
+    alone, together = _entropies(first, second, bins=bins)
     if together == 0:
         return 0.0
     shared = max(alone - together, 0.0)
@@ -117,7 +123,7 @@ def nmi(
     The aggregation is the mean over both sources, or their sum, from 0 to 2. Two constant images
     share nothing: 0.
     """
-    shared = [_normalised(source, fused, norm, bins) for source in (ct, mr)]
+    shared = [_normalised(fused, source, norm, bins) for source in (ct, mr)]
     return aggregated(shared, aggregation)
 
 
@@ -158,7 +164,7 @@ def q_te(
     if exchanged:
         fused, ct, mr = (stretched_levels(image) for image in (fused, ct, mr))
     order = TSALLIS_ORDERS[author]
-    of_ct, of_mr = (_joint_counts(source, fused) for source in (ct, mr))
+    of_ct, of_mr = (_joint_counts(fused, source) for source in (ct, mr))
     shared = _tsallis_information(of_ct, order, exchanged)
     shared += _tsallis_information(of_mr, order, exchanged)
     if author == "cvejic":
@@ -195,7 +201,7 @@ def q_ncie(fused: Image, ct: Image, mr: Image) -> float:
     1 - log_256(3), for constant images, too; 1 needs three equal images with a flat histogram.
     """
     related = np.eye(3)
-    images = (ct, mr, fused)
+    images = (fused, ct, mr)
     for row, column in ((0, 1), (0, 2), (1, 2)):
         shared = mutual_information(images[row], images[column]) / np.log2(LEVELS)
         related[row, column] = related[column, row] = shared

@@ -20,14 +20,14 @@ PREWITT: Float64Array = np.array([1.0, 1.0, 1.0])
 
 
 def gradient(
-    image: Float64Array, border: Border, *, weights: Float64Array = SOBEL
+    image: Float64Array, border: Border, *, weights: Float64Array = SOBEL, rows: slice = slice(None)
 ) -> tuple[Float64Array, Float64Array]:
     """Weighted sums of three differences over two pixels: along the rows and down the columns.
 
-    `image` is (H, W), and so are both results: for Sobel's operator 8 times the slope in grey
-    levels a pixel, for Prewitt's 6 times.
+    `image` is (H, W), and both results are the rows asked for: for Sobel's operator 8 times the
+    slope in grey levels a pixel, for Prewitt's 6 times.
     """
-    padded = np.pad(image, 1, mode=border)
+    padded = _padded(image, border, rows)
     smooth = weights[1] * padded[1:-1]
     smooth += padded[:-2]
     smooth += padded[2:]
@@ -36,6 +36,18 @@ def gradient(
     smooth += padded[:, :-2]
     smooth += padded[:, 2:]
     return across, smooth[2:] - smooth[:-2]
+
+
+def _padded(image: Float64Array, border: Border, rows: slice) -> Float64Array:
+    """Rows of an image with a neighbour on each side."""
+    first, last, _ = rows.indices(len(image))
+    inside = image[max(first - 1, 0) : last + 1]
+    above, below = int(first == 0), int(last == len(image))
+    if border != "constant":
+        return np.pad(inside, ((above, below), (1, 1)), mode=border)
+    padded = np.zeros((last - first + 2, image.shape[1] + 2))
+    padded[above : above + len(inside), 1:-1] = inside
+    return padded
 
 
 def magnitude(across: Float64Array, down: Float64Array) -> Float64Array:

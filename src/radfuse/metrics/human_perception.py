@@ -7,7 +7,7 @@ from scipy.fft import fftfreq, irfft2, rfft2, rfftfreq
 
 from radfuse.arrays import Float64Array
 from radfuse.metrics.gradients import gradient
-from radfuse.metrics.image_levels import WHITE, Image, floats, stretched_levels
+from radfuse.metrics.image_levels import WHITE, Image, floats, kept, stretched_levels
 from radfuse.metrics.local_statistics import zero_padded_means
 
 REGION = 16
@@ -67,9 +67,11 @@ def _region_sums(pixels: Float64Array) -> Float64Array:
     return np.asarray(rows.reshape(len(rows), width // REGION, REGION).sum(axis=2), np.float64)
 
 
-def _salience(image: Float64Array, alpha: float) -> Float64Array:
+@kept
+def _salience(image: Image, *, alpha: float, stretched: bool) -> Float64Array:
     """Region sums of Sobel's gradient, 0 outside the image, its length to the power of `alpha`."""
-    across, down = gradient(image, "constant")
+    levels = stretched_levels(image) if stretched else floats(image)
+    across, down = gradient(levels, "constant")
     across *= across
     across += np.square(down, out=down)
     return _region_sums(across ** (alpha / 2))
@@ -86,14 +88,13 @@ def q_cv(fused: Image, ct: Image, mr: Image, *, alpha: float = 5, stretched: boo
     the three images to 0..255 for itself first: contrast that the whole image lost goes unseen.
     `stretched=False` measures the images as they are, in squared grey levels.
     """
-    image, *sources = (
-        stretched_levels(each) if stretched else floats(each) for each in (fused, ct, mr)
-    )
+    levels = stretched_levels if stretched else floats
+    image, *sources = (levels(each) for each in (fused, ct, mr))
     sensitivity = _sensitivity_cv(image.shape)
     errors = [
         _region_sums(_filtered(source - image, sensitivity) ** 2) / REGION**2 for source in sources
     ]
-    salience = [_salience(source, alpha) for source in sources]
+    salience = [_salience(each, alpha=alpha, stretched=stretched) for each in (ct, mr)]
     if not np.any(salience):
         return float(np.mean(errors))
     return float(np.average(errors, weights=salience))
@@ -106,9 +107,12 @@ def _blurred(image: Float64Array, sigma: float) -> Float64Array:
     return zero_padded_means(image, line)
 
 
-def _masked_contrast(image: Float64Array, sensitivity: Float64Array) -> Float64Array:
+@kept
+def _masked_contrast(image: Image, *, stretched: bool) -> Float64Array:
     """C': perceived local contrast with masking; none where the surroundings are black."""
-    filtered = _filtered(image, sensitivity)
+    # The original works in [0, 1] before it stretches, which decides where some halves go.
+    levels = stretched_levels(floats(image) / WHITE) if stretched else floats(image)
+    filtered = _filtered(levels, _sensitivity_cb(levels.shape))
     fine, coarse = _blurred(filtered, FINE_SIGMA), _blurred(filtered, COARSE_SIGMA)
     contrast = _ratio(fine, coarse, empty=1)
     contrast -= 1
@@ -147,13 +151,7 @@ def q_cb(fused: Image, ct: Image, mr: Image, *, stretched: bool = True) -> float
     near 0, and rounding moves the result: on axial slices of the head mostly by less than 1e-6 of
     itself, by 6e-5 at worst, as much as the original moves when its images are transposed.
     """
-    # The original works in [0, 1] before it stretches, which decides where some halves go.
-    image, *sources = (
-        stretched_levels(floats(each) / WHITE) if stretched else floats(each)
-        for each in (fused, ct, mr)
-    )
-    sensitivity = _sensitivity_cb(image.shape)
-    of_fused, of_ct, of_mr = (_masked_contrast(each, sensitivity) for each in (image, *sources))
+    of_fused, of_ct, of_mr = (_masked_contrast(i, stretched=stretched) for i in (fused, ct, mr))
     weight_ct, weight_mr = of_ct**2, of_mr**2
     share_ct = _ratio(weight_ct, weight_ct + weight_mr, empty=0.5)
     preserved = _preserved(of_mr, of_fused)

@@ -8,7 +8,7 @@ import numpy as np
 from radfuse.arrays import BoolArray, Float64Array, UInt8Array
 from radfuse.errors import InputError
 from radfuse.metrics.catalogue import METRICS, load_metric
-from radfuse.metrics.image_levels import floats
+from radfuse.metrics.image_levels import MeasuredImage, measured
 from radfuse.metrics.profiles import Column, columns_of
 
 Values = dict[str, float]
@@ -53,9 +53,9 @@ class VolumeValues:
 
 def measure(
     profile: str,
-    fused: UInt8Array,
-    ct: UInt8Array,
-    mr: UInt8Array,
+    fused: UInt8Array | MeasuredImage,
+    ct: UInt8Array | MeasuredImage,
+    mr: UInt8Array | MeasuredImage,
     *,
     facts: CaseFacts = NO_FACTS,
     metrics: Sequence[str] = (),
@@ -67,7 +67,8 @@ def measure(
     profile
         The conventions of the metrics, see docs/metrics.md.
     fused, ct, mr
-        Grey levels 0 to 255, uint8, (rows, columns).
+        Grey levels 0 to 255, uint8, (rows, columns); as `MeasuredImage` where an image is measured
+        more than once, as are the sources of several fused images.
     facts
         What is known beside the images; metrics that need more are left out.
     metrics
@@ -92,8 +93,9 @@ def measure(
     ['MI', 'Qabf', 'SF', 'VIF']
     """
     columns = _of_slices(columns_of(profile, metrics))
-    _check(profile, columns, (fused, ct, mr), dimensions=2)
-    found = _values(columns, [floats(image) for image in (fused, ct, mr)], facts)
+    images = [measured(image) for image in (fused, ct, mr)]
+    _check(profile, columns, [image.array for image in images], dimensions=2)
+    found = _values(columns, images, facts)
     _check_found(metrics, found)
     return found
 
@@ -118,14 +120,16 @@ def measure_volume(
     columns = columns_of(profile, metrics)
     _check(profile, columns, (fused, ct, mr), dimensions=3)
     fov_mask = np.ones(ct.shape, np.bool_) if fov_mask is None else fov_mask
-    images = [floats(image * fov_mask) for image in (fused, ct, mr)]
+    images = [image * fov_mask for image in (fused, ct, mr)]
     whole = {name: column for name, column in columns.items() if METRICS[column.metric].in_3d}
     found = VolumeValues(
         slices={
-            int(index): _values(_of_slices(columns), [image[index] for image in images], facts)
+            int(index): _values(
+                _of_slices(columns), [measured(image[index]) for image in images], facts
+            )
             for index in np.flatnonzero(fov_mask.any(axis=(1, 2)))[::every]
         },
-        whole=_values(whole, images, facts),
+        whole=_values(whole, [measured(image) for image in images], facts),
     )
     _check_found(
         metrics, found.whole | {k: v for row in found.slices.values() for k, v in row.items()}
@@ -138,7 +142,7 @@ def _of_slices(columns: Mapping[str, Column]) -> dict[str, Column]:
 
 
 def _values(
-    columns: Mapping[str, Column], images: Sequence[Float64Array], facts: CaseFacts
+    columns: Mapping[str, Column], images: Sequence[MeasuredImage], facts: CaseFacts
 ) -> Values:
     """Value of each column for fused image, CT, MR, without those that lack a needed fact."""
     found = {}
@@ -162,7 +166,7 @@ def _check_found(metrics: Sequence[str], found: Values) -> None:
 def _check(
     profile: str,
     columns: Mapping[str, Column],
-    images: tuple[UInt8Array, UInt8Array, UInt8Array],
+    images: Sequence[UInt8Array | Float64Array],
     *,
     dimensions: int,
 ) -> None:

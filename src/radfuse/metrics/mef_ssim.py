@@ -4,8 +4,8 @@ import numpy as np
 
 from radfuse.arrays import Float64Array
 from radfuse.errors import InputError
-from radfuse.metrics.image_levels import Image, floats
-from radfuse.metrics.local_statistics import LINES, LocalStatistics, local_statistics
+from radfuse.metrics.image_levels import Image, kept
+from radfuse.metrics.local_statistics import LINES, LocalStatistics, statistics_in_strips
 from radfuse.metrics.structural_similarity import SCALE_WEIGHTS, STRUCTURE_FLOOR, halved
 
 PATCH_SIDE = LINES["uniform11"].size
@@ -34,7 +34,7 @@ def mef_ssim(fused: Image, ct: Image, mr: Image, *, scales: int = 1) -> float:
     In the code set of Tang et al., MEF_SSIM is `scales=1` and MS_SSIM is `scales=3`.
     """
     _check_size(fused, scales)
-    images = [floats(image) for image in (fused, ct, mr)]
+    images = [fused, ct, mr]
     weights = np.array(SCALE_WEIGHTS[:scales])
     of_scales = [_of_scale(*images)]
     for _ in range(scales - 1):
@@ -56,18 +56,35 @@ def _check_size(image: Image, scales: int) -> None:
         )
 
 
-def _of_scale(fused: Float64Array, ct: Float64Array, mr: Float64Array) -> float:
+def _of_scale(fused: Image, ct: Image, mr: Image) -> float:
     """Mean quality over the windows of one scale, in [-1, 1].
 
     The desired patch is a sum of both mean-free sources, so its variance and its covariance
     with the fused image follow from those of the sources, under the Gaussian weights.
     """
-    ct_share, mr_share = _shares(*local_statistics("uniform11", ct, mr))
-    image, of_ct, of_mr = local_statistics("gaussian11", fused, ct, mr)
+    total, count = 0.0, 0
+    strips = statistics_in_strips("gaussian11", fused, ct, mr)
+    for strip, shares in zip(strips, _shares_in_strips(ct, mr), strict=True):
+        values = _quality(strip, *shares)
+        total += float(values.sum())
+        count += values.size
+    return total / count
+
+
+def _quality(
+    strip: tuple[LocalStatistics, ...], ct_share: Float64Array, mr_share: Float64Array
+) -> Float64Array:
+    """Quality of every window, from the fused image, CT and MR."""
+    image, of_ct, of_mr = strip
     variance = _variance_of_sum(of_ct, of_mr, ct_share, mr_share)
-    covariance = ct_share * of_ct.covariance(image) + mr_share * of_mr.covariance(image)
-    quality = (2 * covariance + STRUCTURE_FLOOR) / (variance + image.variance + STRUCTURE_FLOOR)
-    return float(quality.mean())
+    with_ct, with_mr = image.covariances(of_ct, of_mr)
+    covariance = ct_share * with_ct + mr_share * with_mr
+    return (2 * covariance + STRUCTURE_FLOOR) / (variance + image.variance + STRUCTURE_FLOOR)
+
+
+@kept
+def _shares_in_strips(ct: Image, mr: Image) -> list[tuple[Float64Array, Float64Array]]:
+    return [_shares(*strip) for strip in statistics_in_strips("uniform11", ct, mr)]
 
 
 def _shares(ct: LocalStatistics, mr: LocalStatistics) -> tuple[Float64Array, Float64Array]:

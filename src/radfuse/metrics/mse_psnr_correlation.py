@@ -42,11 +42,11 @@ def psnr(
     An error below that of one pixel wrong by one grey level counts as that one, 1 / pixels: an
     image of 256 x 256 that equals its sources has 96.3 dB.
     """
-    signal = max(float(np.max(fused)), 1.0) if peak == "fused" else float(peak)
+    signal = max(float(floats(fused).max()), 1.0) if peak == "fused" else float(peak)
     errors = [_squared_error(fused, ct), _squared_error(fused, mr)]
     if aggregation == "mean_error":
         errors = [float(np.mean(errors))]
-    least = 1 / np.size(fused)
+    least = 1 / floats(fused).size
     return float(np.mean([10 * np.log10(signal**2 / max(error, least)) for error in errors]))
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from radfuse.arrays import BoolArray, Float64Array
-from radfuse.metrics.image_levels import Image, floats
+from radfuse.metrics.image_levels import Image, floats, kept
 from radfuse.metrics.local_statistics import LINES, zero_padded_means
 from radfuse.metrics.phase_features import Features, features, log_gabor_filters
 
@@ -24,8 +24,7 @@ def q_p(fused: Image, ct: Image, mr: Image) -> float:
     that code takes frequencies by k / (n - 1) and shifts its low-pass by one; here they are
     true. 0 where both sources, or the fused image, have no feature.
     """
-    filters = log_gabor_filters(ct.shape)
-    found, *sources = (features(floats(image), filters) for image in (fused, ct, mr))
+    found, *sources = (_features(image) for image in (fused, ct, mr))
     sources = [*sources, _stronger(*sources)]
     masks = [source.congruency > FEATURE for source in sources]
     if not masks[-1].any() or found.congruency.max() <= FEATURE:
@@ -35,6 +34,11 @@ def q_p(fused: Image, ct: Image, mr: Image) -> float:
         * _correlation(found.maximum, [source.maximum for source in sources], masks)
         * _correlation(found.minimum, [source.minimum for source in sources], masks)
     )
+
+
+@kept
+def _features(image: Image) -> Features:
+    return features(floats(image), log_gabor_filters(image.shape))
 
 
 def _stronger(ct: Features, mr: Features) -> Features:
@@ -52,19 +56,17 @@ def _correlation(found: Float64Array, sources: list[Float64Array], masks: list[B
 
     As in Liu's code, a source counts as 0 outside its own features, the fused image does not.
     """
-    mean = _window_means(found)
-    variance = _window_means(found**2) - mean**2
+    line = LINES["gaussian11"]
+    mean, square = zero_padded_means(np.stack([found, found**2]), line)
+    variance = square - mean**2
     best = np.full_like(found, -np.inf)
     for whole, mask in zip(sources, masks, strict=True):
-        source = np.where(mask, whole, 0)
-        mean_s = _window_means(source)
-        variance_s = _window_means(source**2) - mean_s**2
-        covariance = _window_means(source * found) - mean_s * mean
-        similarity = (covariance + STABLE) / (np.sqrt(np.abs(variance_s * variance)) + STABLE)
-        best = np.maximum(best, np.where(mask, similarity, 0))
+        source = whole * mask
+        images = np.stack([source, source**2, source * found])
+        mean_s, variance_s, covariance = zero_padded_means(images, line)
+        covariance -= mean_s * mean
+        variance_s -= mean_s**2
+        variance_s *= variance
+        similarity = (covariance + STABLE) / (np.sqrt(np.abs(variance_s)) + STABLE)
+        np.maximum(best, similarity * mask, out=best)
     return float(best.sum() / masks[-1].sum())
-
-
-def _window_means(image: Float64Array) -> Float64Array:
-    """Gaussian window means; 0 outside the image."""
-    return zero_padded_means(image, LINES["gaussian11"])

@@ -10,8 +10,13 @@ import numpy as np
 
 from radfuse.arrays import Float64Array
 from radfuse.metrics.gradients import PREWITT, gradient, magnitude
-from radfuse.metrics.image_levels import Image, floats
-from radfuse.metrics.local_statistics import LocalStatistics, WindowShape, local_statistics
+from radfuse.metrics.image_levels import Image, floats, kept, like
+from radfuse.metrics.local_statistics import (
+    LocalStatistics,
+    WindowShape,
+    mean_of_windows,
+    statistics_in_strips,
+)
 from radfuse.metrics.structural_similarity import ssim_map
 
 Similarity = Literal["uqi8", "ssim11"]
@@ -40,7 +45,7 @@ def uqi_map(first: LocalStatistics, second: LocalStatistics) -> Float64Array:
     variances = first.variance + second.variance
     luminance = first.mean * second.mean
     luminance *= 2
-    structure = 2 * first.covariance(second)
+    structure = 2 * second.covariance(first)
     for part, whole in ((luminance, squares), (structure, variances)):
         empty = whole == 0
         part[empty] = whole[empty] = 1
@@ -55,7 +60,7 @@ def uqi(first: Image, second: Image) -> float:
 
     Wang, Bovik 2002, doi:10.1109/97.995823.
     """
-    return float(uqi_map(*local_statistics("uniform8", first, second)).mean())
+    return mean_of_windows(uqi_map, "uniform8", first, second)
 
 
 def q_s(fused: Image, ct: Image, mr: Image, *, similarity: Similarity = "uqi8") -> float:
@@ -65,8 +70,8 @@ def q_s(fused: Image, ct: Image, mr: Image, *, similarity: Similarity = "uqi8") 
     variance. Where both sources are constant they count alike. "uqi8" is the paper's,
     "ssim11" that of Liu's code (Liu et al. 2012, doi:10.1109/TPAMI.2011.109).
     """
-    quality, _ = _local_quality(fused, ct, mr, similarity)
-    return float(quality.mean())
+    strips = statistics_in_strips(WINDOWS[similarity], fused, ct, mr)
+    return _mean([_local_quality(strip, similarity)[0] for strip in strips])
 
 
 def q_w(fused: Image, ct: Image, mr: Image, *, similarity: Similarity = "uqi8") -> float:
@@ -75,10 +80,12 @@ def q_w(fused: Image, ct: Image, mr: Image, *, similarity: Similarity = "uqi8") 
     Piella, Heijmans 2003, doi:10.1109/ICIP.2003.1247209; windows and options as in `q_s`.
     Where no source has any structure all windows count alike.
     """
-    quality, saliency = _local_quality(fused, ct, mr, similarity)
-    if not saliency.any():
-        return float(quality.mean())
-    return float(np.vdot(quality, saliency) / saliency.sum())
+    strips = statistics_in_strips(WINDOWS[similarity], fused, ct, mr)
+    of_strips = [_local_quality(strip, similarity) for strip in strips]
+    total = sum(float(saliency.sum()) for _, saliency in of_strips)
+    if total == 0:
+        return _mean([quality for quality, _ in of_strips])
+    return sum(float(np.vdot(quality, saliency)) for quality, saliency in of_strips) / total
 
 
 def q_e(fused: Image, ct: Image, mr: Image, *, similarity: Similarity = "uqi8") -> float:
@@ -88,7 +95,7 @@ def q_e(fused: Image, ct: Image, mr: Image, *, similarity: Similarity = "uqi8") 
     in `q_s`. The edge images are gradient magnitudes by Prewitt's operator with 0 outside the
     image, as in Liu's code, where Q_E stops for want of the Q_W of the images.
     """
-    edges = [_edges(floats(image)) for image in (fused, ct, mr)]
+    edges = [_edges(image) for image in (fused, ct, mr)]
     of_images = q_w(fused, ct, mr, similarity=similarity)
     return of_images * q_w(*edges, similarity=similarity)
 
@@ -105,14 +112,7 @@ def q_c(
     quality of that window instead ("quality"), so that it matters there which source comes first,
     and has no value for black windows.
     """
-    image, first, second = local_statistics("gaussian7", fused, ct, mr)
-    of_first, of_second = first.covariance(image), second.covariance(image)
-    share = _share(of_first, of_second)
-    bounds = np.clip(share, 0, 1)
-    if bounded == "share":
-        return float(_blend(bounds, uqi_map(first, image), uqi_map(second, image)).mean())
-    quality = _blend(share, uqi_map(first, image), uqi_map(second, image))
-    return float(np.where(share == bounds, quality, bounds).mean())
+    return mean_of_windows(CVEJIC_MAPS[bounded], "gaussian7", fused, ct, mr)
 
 
 def q_y(fused: Image, ct: Image, mr: Image) -> float:
@@ -123,18 +123,52 @@ def q_y(fused: Image, ct: Image, mr: Image) -> float:
     Where the sources have a similarity of 0.75 or more they count by their variance, alike if
     both are constant.
     """
-    image, first, second = local_statistics("gaussian7", fused, ct, mr)
+    return mean_of_windows(_map_of_yang, "gaussian7", fused, ct, mr)
+
+
+def _map_of_cvejic(
+    image: LocalStatistics, first: LocalStatistics, second: LocalStatistics
+) -> Float64Array:
+    share = np.clip(_share(*image.covariances(first, second)), 0, 1)
+    return _blend(share, uqi_map(first, image), uqi_map(second, image))
+
+
+def _map_of_liu(
+    image: LocalStatistics, first: LocalStatistics, second: LocalStatistics
+) -> Float64Array:
+    """`_map_of_cvejic` with the quality bounded, not the share."""
+    share = _share(*image.covariances(first, second))
+    bounds = np.clip(share, 0, 1)
+    quality = _blend(share, uqi_map(first, image), uqi_map(second, image))
+    np.copyto(quality, bounds, where=share != bounds)
+    return quality
+
+
+CVEJIC_MAPS = {"share": _map_of_cvejic, "quality": _map_of_liu}
+"""Local quality by what of it is bounded."""
+
+
+def _map_of_yang(
+    image: LocalStatistics, first: LocalStatistics, second: LocalStatistics
+) -> Float64Array:
+    image.covariances(first, second)
     of_first, of_second = uqi_map(first, image), uqi_map(second, image)
     both = _blend(_share(first.variance, second.variance), of_first, of_second)
-    alike = uqi_map(first, second) >= ALIKE
-    return float(np.where(alike, both, np.maximum(of_first, of_second)).mean())
+    quality = np.maximum(of_first, of_second, out=of_first)
+    np.copyto(quality, both, where=uqi_map(first, second) >= ALIKE)
+    return quality
+
+
+def _mean(maps: list[Float64Array]) -> float:
+    return sum(float(values.sum()) for values in maps) / sum(values.size for values in maps)
 
 
 def _local_quality(
-    fused: Image, ct: Image, mr: Image, similarity: Similarity
+    strip: tuple[LocalStatistics, ...], similarity: Similarity
 ) -> tuple[Float64Array, Float64Array]:
-    """Quality and saliency of every window."""
-    image, first, second = local_statistics(WINDOWS[similarity], fused, ct, mr)
+    """Quality and saliency of every window, from the fused image, CT and MR."""
+    image, first, second = strip
+    image.covariances(first, second)
     if similarity == "uqi8":
         saliencies, compare = (first.variance, second.variance), uqi_map
     else:
@@ -179,6 +213,7 @@ def _ratio(part: Float64Array, whole: Float64Array, *, empty: float) -> Float64A
     return ratio
 
 
-def _edges(image: Float64Array) -> Float64Array:
+@kept
+def _edges(image: Image) -> Image:
     """Gradient magnitude by Prewitt's operator, 0 outside the image."""
-    return magnitude(*gradient(image, "constant", weights=PREWITT))
+    return like(image, magnitude(*gradient(floats(image), "constant", weights=PREWITT)))

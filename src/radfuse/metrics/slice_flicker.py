@@ -8,7 +8,7 @@ from scipy.ndimage import maximum_filter
 
 from radfuse.arrays import Float64Array
 from radfuse.errors import InputError
-from radfuse.metrics.image_levels import Image, floats
+from radfuse.metrics.image_levels import Image, floats, measured
 from radfuse.metrics.region_fidelity import AIR_LEVEL
 
 BORDER_STEP = 64.0
@@ -27,12 +27,16 @@ def slice_jumps(
     `AIR_LEVEL` in either slice, of the part of F's step outside of what the sources'
     steps span. 0 where all is air. Raises `InputError` for anything but a volume.
     """
-    if np.ndim(fused) != 3:
-        raise InputError(
-            f"flicker needs a volume (slices, rows, columns); this is {np.shape(fused)}"
-        )
-    pairs = [slice(z, z + 2) for z in range(len(fused) - 1)]
-    return np.array([_jump(fused[pair], ct[pair], mr[pair], border_step) for pair in pairs])
+    volumes = [measured(volume).array for volume in (fused, ct, mr)]
+    if len(fused.shape) != 3:
+        raise InputError(f"flicker needs a volume (slices, rows, columns); this is {fused.shape}")
+    pairs = [slice(z, z + 2) for z in range(fused.shape[0] - 1)]
+    return np.array(
+        [
+            _jump(*(floats(volume[pair]) for volume in volumes), border_step=border_step)
+            for pair in pairs
+        ]
+    )
 
 
 def slice_flicker(fused: Image, ct: Image, mr: Image, *, border_step: float = BORDER_STEP) -> float:
@@ -46,13 +50,13 @@ def slice_flicker(fused: Image, ct: Image, mr: Image, *, border_step: float = BO
     return float(np.sqrt((jumps**2).mean())) if jumps.size else 0.0
 
 
-def _jump(fused: Image, ct: Image, mr: Image, border_step: float) -> float:
+def _jump(fused: Float64Array, ct: Float64Array, mr: Float64Array, *, border_step: float) -> float:
     """Unexplained jump between two slices (2, H, W)."""
     head = (np.maximum(ct, mr) > AIR_LEVEL).any(axis=0)
     if not head.any():
         return 0.0
-    step = np.subtract(*floats(fused)[::-1])
-    lowest, highest = _explained(floats(ct), floats(mr), border_step)
+    step = np.subtract(*fused[::-1])
+    lowest, highest = _explained(ct, mr, border_step)
     excess = np.maximum(step - highest, 0) + np.maximum(lowest - step, 0)
     return float(np.sqrt((excess[head] ** 2).mean()))
 

@@ -1,11 +1,18 @@
 """Structural similarity of the fused image to its sources."""
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 
 from radfuse.arrays import Float64Array
 from radfuse.errors import InputError
-from radfuse.metrics.image_levels import WHITE, Image, floats
-from radfuse.metrics.local_statistics import LocalStatistics, WindowShape, local_statistics
+from radfuse.metrics.image_levels import WHITE, Image, floats, kept, like
+from radfuse.metrics.local_statistics import (
+    LocalStatistics,
+    WindowShape,
+    mean_of_windows,
+    statistics_in_strips,
+)
 from radfuse.metrics.source_aggregation import Aggregation, aggregated
 
 LUMINANCE_FLOOR, STRUCTURE_FLOOR = (0.01 * WHITE) ** 2, (0.03 * WHITE) ** 2
@@ -51,7 +58,7 @@ def _contrast_structure(
     first: LocalStatistics, second: LocalStatistics
 ) -> tuple[Float64Array, ...]:
     """Numerator and denominator of c s."""
-    covariances = 2 * first.covariance(second)
+    covariances = 2 * second.covariance(first)
     covariances += STRUCTURE_FLOOR
     variances = first.variance + second.variance
     variances += STRUCTURE_FLOOR
@@ -66,7 +73,7 @@ def ssim_index(first: Image, second: Image, *, window: WindowShape = "gaussian11
     with its window of ones(8), "uniform7" scikit-image's default (unbiased variances), "global"
     the formula on the statistics of the whole image, (H, W) or (D, H, W).
     """
-    return float(ssim_map(*local_statistics(window, first, second)).mean())
+    return mean_of_windows(ssim_map, window, first, second)
 
 
 def ssim(
@@ -81,8 +88,22 @@ def ssim(
 
     In [-1, 1], or [-2, 2] for the sum; see `ssim_index` for the windows.
     """
-    image, *sources = local_statistics(window, fused, ct, mr)
-    return aggregated([float(ssim_map(source, image).mean()) for source in sources], aggregation)
+    return aggregated(_means(ssim_map, window, (fused, ct, mr)).tolist(), aggregation)
+
+
+def _means(
+    compare: Callable[[LocalStatistics, LocalStatistics], Float64Array],
+    window: WindowShape,
+    images: Sequence[Image],
+) -> Float64Array:
+    """Means of the similarity of the first image to each of the others, over all windows."""
+    totals, count = np.zeros(len(images) - 1), 0
+    for image, *sources in statistics_in_strips(window, *images):
+        image.covariances(*sources)
+        maps = [compare(source, image) for source in sources]
+        totals += [float(values.sum()) for values in maps]
+        count += maps[0].size
+    return np.asarray(totals / count, np.float64)
 
 
 def ms_ssim(fused: Image, ct: Image, mr: Image, *, aggregation: Aggregation = "mean") -> float:
@@ -99,26 +120,25 @@ def ms_ssim(fused: Image, ct: Image, mr: Image, *, aggregation: Aggregation = "m
             f"MS-SSIM has five scales and needs {MIN_SIDE} pixels a side or more; "
             f"these are {fused.shape}; measure SSIM, or larger images"
         )
-    images = [floats(image) for image in (fused, ct, mr)]
+    images = [fused, ct, mr]
     product = np.ones(2)
     for weight in SCALE_WEIGHTS[:-1]:
-        image, *sources = local_statistics("gaussian11", *images)
-        structure = [contrast_structure(source, image).mean() for source in sources]
+        structure = _means(contrast_structure, "gaussian11", images)
         product *= np.maximum(structure, 0) ** weight
         images = [halved(image) for image in images]
-    image, *sources = local_statistics("gaussian11", *images)
-    coarsest = [ssim_map(source, image).mean() for source in sources]
+    coarsest = _means(ssim_map, "gaussian11", images)
     product *= np.maximum(coarsest, 0) ** SCALE_WEIGHTS[-1]
     return aggregated(product.tolist(), aggregation)
 
 
-def halved(image: Float64Array) -> Float64Array:
+@kept
+def halved(image: Image) -> Image:
     """The image (H, W) in 2x2 means, half as large each way; an odd edge is mirrored first."""
-    rows, columns = image.shape
-    even = image
+    even = floats(image)
+    rows, columns = even.shape
     if rows % 2 or columns % 2:
-        even = np.pad(image, ((0, rows % 2), (0, columns % 2)), mode="symmetric")
+        even = np.pad(even, ((0, rows % 2), (0, columns % 2)), mode="symmetric")
     pairs = even[::2] + even[1::2]
     blocks = pairs[:, ::2] + pairs[:, 1::2]
     blocks /= 4
-    return np.asarray(blocks, np.float64)
+    return like(image, blocks)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from radfuse.arrays import Float64Array
-from radfuse.metrics.image_levels import Image, floats
+from radfuse.metrics.image_levels import Image, floats, kept
 from radfuse.metrics.local_statistics import gaussian, weighted_means
 
 SCALES = 4
@@ -34,10 +34,20 @@ class Channel:
 
     gain: Float64Array
     """g: regression of the image on the source, never negative."""
-    kept: Float64Array
-    """Information of the source that the eye finds in the image, as a decimal logarithm."""
-    there: Float64Array
-    """Information that the eye finds in the source itself."""
+    signal: Float64Array
+    """Variance of the image that follows from the source, g^2 times that of the source."""
+    rest: Float64Array
+    """Variance of the image that does not."""
+    variance: Float64Array
+    """Variance of the source; 0 where it is constant."""
+
+    def preserved(self, noise_variance: float) -> Float64Array:
+        """Information of the source that an eye of this noise finds, as a decimal logarithm."""
+        return _information(self.signal / (self.rest + noise_variance))
+
+    def there(self, noise_variance: float) -> Float64Array:
+        """Information that the eye finds in the source itself."""
+        return _information(self.variance / noise_variance)
 
 
 def _window_means(image: Float64Array, side: int, step: int = 1) -> Float64Array:
@@ -45,6 +55,7 @@ def _window_means(image: Float64Array, side: int, step: int = 1) -> Float64Array
     return weighted_means(image, gaussian(side, sigma=side / 5), step=step)
 
 
+@kept
 def pyramid(image: Image) -> list[Scale]:
     """The image (H, W) at all scales, the finest first: H and W of 41 pixels or more."""
     scales: list[Scale] = []
@@ -61,8 +72,13 @@ def pyramid(image: Image) -> list[Scale]:
     return scales
 
 
-def channel(source: Scale, image: Scale, noise_variance: float) -> Channel:
-    """What the image tells of the source at one scale, for an eye of this noise."""
+@kept
+def channels(image: Image, source: Image) -> list[Channel]:
+    """What an image (H, W) tells of a source at every scale, the finest first."""
+    return [_channel(*scales) for scales in zip(pyramid(source), pyramid(image), strict=True)]
+
+
+def _channel(source: Scale, image: Scale) -> Channel:
     covariance = _window_means(source.image * image.image, source.side)
     covariance -= source.mean * image.mean
     gain = covariance / (source.variance + MIN_VARIANCE)
@@ -75,8 +91,7 @@ def channel(source: Scale, image: Scale, noise_variance: float) -> Channel:
     variance = np.where(flat_source, 0, source.variance)
     signal = gain**2
     signal *= variance
-    signal /= np.add(rest, noise_variance, out=rest)
-    return Channel(gain, _information(signal), _information(variance / noise_variance))
+    return Channel(gain, signal, rest, variance)
 
 
 def _information(signal: Float64Array) -> Float64Array:
@@ -85,24 +100,18 @@ def _information(signal: Float64Array) -> Float64Array:
     return np.asarray(np.log10(signal, out=signal), np.float64)
 
 
-def _fidelity(source: list[Scale], image: list[Scale]) -> float:
-    """Information kept at all scales as a share of what is there."""
-    channels = [channel(*pair, NOISE_VARIANCE) for pair in zip(source, image, strict=True)]
-    there = sum(float(each.there.sum()) for each in channels)
-    kept = sum(float(each.kept.sum()) for each in channels)
-    return kept / there if there > 0 else 1.0
-
-
 def vifp(source: Image, image: Image) -> float:
     """Pixel-domain visual information fidelity of an image to a source, 0 or more; 1 for a copy.
 
     Sheikh and Bovik 2006, doi:10.1109/TIP.2005.859378. A constant source has no information to
     lose: 1. Images must be larger than 40 pixels a side.
     """
-    return _fidelity(pyramid(source), pyramid(image))
+    of_scales = channels(image, source)
+    there = sum(float(each.there(NOISE_VARIANCE).sum()) for each in of_scales)
+    preserved = sum(float(each.preserved(NOISE_VARIANCE).sum()) for each in of_scales)
+    return preserved / there if there > 0 else 1.0
 
 
 def vif(fused: Image, ct: Image, mr: Image) -> float:
     """Sum of the pixel-domain visual information fidelity to CT and to MR."""
-    scales = pyramid(fused)
-    return _fidelity(pyramid(ct), scales) + _fidelity(pyramid(mr), scales)
+    return vifp(ct, fused) + vifp(mr, fused)

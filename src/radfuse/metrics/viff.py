@@ -4,8 +4,9 @@ from typing import Literal
 
 import numpy as np
 
+from radfuse.arrays import BoolArray
 from radfuse.metrics.image_levels import WHITE, Image
-from radfuse.metrics.vif import channel, pyramid
+from radfuse.metrics.vif import Channel, channels
 
 NOISE_VARIANCE = 0.005 * WHITE**2
 """Variance of the visual noise, sigma_n^2, for images in 0..255."""
@@ -30,12 +31,21 @@ def viff(
     about 1. Two flat sources have nothing to lose: 1. Images must be larger than 40 pixels a side.
     """
     total = 0.0
-    scales = zip(SCALE_WEIGHTS, pyramid(fused), pyramid(ct), pyramid(mr), strict=True)
-    for weight, image, *sources in scales:
-        of_ct, of_mr = (channel(source, image, NOISE_VARIANCE) for source in sources)
-        ct_less, ct_more = of_ct.gain < of_mr.gain, of_ct.gain > of_mr.gain
-        of_ct_counts = ct_less if gain == "smaller" else ct_more
-        kept = np.where(of_ct_counts, of_ct.kept, of_mr.kept) + FLOOR
-        there = np.where(of_ct_counts, of_ct.there, of_mr.there) + FLOOR
-        total += weight * float(kept.sum() / there.sum())
+    of_scales = zip(SCALE_WEIGHTS, channels(fused, ct), channels(fused, mr), strict=True)
+    for weight, of_ct, of_mr in of_scales:
+        if weight:
+            ct_less, ct_more = of_ct.gain < of_mr.gain, of_ct.gain > of_mr.gain
+            total += weight * _fidelity(of_ct, of_mr, ct_less if gain == "smaller" else ct_more)
     return total
+
+
+def _fidelity(of_ct: Channel, of_mr: Channel, ct_counts: BoolArray) -> float:
+    """Share of the information that is kept at one scale; CT represents both where it counts."""
+    preserved, there = (
+        np.where(ct_counts, ct, mr).sum() + FLOOR * ct_counts.size
+        for ct, mr in (
+            (of_ct.preserved(NOISE_VARIANCE), of_mr.preserved(NOISE_VARIANCE)),
+            (of_ct.there(NOISE_VARIANCE), of_mr.there(NOISE_VARIANCE)),
+        )
+    )
+    return float(preserved / there)
