@@ -4,7 +4,7 @@ import ctypes
 import weakref
 from collections.abc import Callable, Hashable
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 import SimpleITK as sitk
@@ -19,6 +19,11 @@ BoolArray = NDArray[np.bool_]
 RAS_FROM_LPS = np.diag((-1.0, -1.0, 1.0, 1.0))
 """DICOM's first axes point to the patient's left and back, those of NIfTI to right and front."""
 
+Voxel = TypeVar("Voxel", np.float32, np.uint16)
+
+PIXEL_TYPES = {np.float32: sitk.sitkFloat32, np.uint16: sitk.sitkUInt16}
+"""SimpleITK's pixel types."""
+
 Others = ParamSpec("Others")
 """Arguments of a function after an image."""
 
@@ -30,17 +35,19 @@ def image_on(grid: sitk.Image, values: NDArray[np.generic]) -> sitk.Image:
     return image
 
 
-def writable_image(size: tuple[int, int, int]) -> tuple[sitk.Image, Float32Array]:
+def writable_image(
+    size: tuple[int, int, int], dtype: type[Voxel]
+) -> tuple[sitk.Image, NDArray[Voxel]]:
     """An image (columns, rows, slices) of zeros, and its voxels (slices, rows, columns), to fill.
 
     The array is the memory of the image, and must not be used after the image: a volume of 512 x
-    512 x 600 voxels is not copied.
+    512 x 600 voxels is not copied. `dtype` is float32 or uint16.
     """
-    image = sitk.Image(size, sitk.sitkFloat32)
+    image = sitk.Image(size, PIXEL_TYPES[dtype])
     view = sitk.GetArrayViewFromImage(image)
     address = view.__array_interface__["data"][0]
-    memory = (ctypes.c_float * view.size).from_address(address)
-    return image, np.frombuffer(memory, np.float32).reshape(view.shape)
+    memory = (ctypes.c_byte * view.nbytes).from_address(address)
+    return image, np.frombuffer(memory, dtype).reshape(view.shape)
 
 
 def filled_on(grid: sitk.Image, value: int) -> sitk.Image:

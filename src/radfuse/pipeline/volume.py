@@ -7,7 +7,14 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
-from radfuse.arrays import Float32Array, bounding_box, filled_on, grid_of_box, image_on
+from radfuse.arrays import (
+    Float32Array,
+    bounding_box,
+    filled_on,
+    grid_of_box,
+    image_on,
+    writable_image,
+)
 from radfuse.dicom.write.fused import FULL_SCALE
 from radfuse.errors import InputError
 from radfuse.intensity import BOTH_HU, Window, both_windows, head_mask, head_range, shrunk
@@ -176,7 +183,9 @@ def _fuse_box(
     report: Callable[[int, int], None],
 ) -> tuple[sitk.Image, NDArray[np.bool_]]:
     """Stored values on the whole grid of the CT, and the MR field of view mask inside the box."""
-    stored = _stored_ct(ct)
+    image, stored = writable_image(ct.GetSize(), np.uint16)
+    image.CopyInformation(ct)
+    _store_ct(ct, stored)
     head = _ImageHead(ct, mr, mr_from_ct, mr_range, box)
     in_fov = np.empty(head.shape, np.bool_)
     first, rows, columns = box[0].start, *box[1:]
@@ -185,12 +194,11 @@ def _fuse_box(
         inside = stored[first + part.start : first + part.stop, rows, columns]
         np.copyto(inside, np.rint(fused * FULL_SCALE), where=in_fov[part], casting="unsafe")
         report(part.stop, len(in_fov))
-    return image_on(ct, stored), in_fov
+    return image, in_fov
 
 
-def _stored_ct(ct: sitk.Image) -> NDArray[np.uint16]:
-    """Stored values of the CT alone, in both its windows, (slices, rows, columns)."""
-    stored = np.zeros(ct.GetSize()[::-1], np.uint16)
+def _store_ct(ct: sitk.Image, stored: NDArray[np.uint16]) -> None:
+    """Fill black stored values (slices, rows, columns) with the CT, in both its windows."""
     planes = sitk.GetArrayViewFromImage(ct)
 
     def store(index: int) -> None:
@@ -199,7 +207,6 @@ def _stored_ct(ct: sitk.Image) -> NDArray[np.uint16]:
 
     for _ in in_order(store, range(len(stored))):
         pass
-    return stored
 
 
 def fuse_head(method: Method, head: Head, window: Window) -> Iterator[tuple[slice, Float32Array]]:

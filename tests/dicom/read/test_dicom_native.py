@@ -136,7 +136,7 @@ def test_names_of_two_character_sets_are_not_shared(tmp_path: Path) -> None:
 
 
 def test_a_filled_image_keeps_its_values() -> None:
-    image, voxels = writable_image((2, 3, 4))
+    image, voxels = writable_image((2, 3, 4), np.float32)
     voxels[:] = np.arange(24).reshape(4, 3, 2)
     image.SetSpacing((1, 2, 3))
     assert image.GetPixel(1, 2, 3) == 23

@@ -25,7 +25,7 @@ def read_dicom_volume(volume: VolumeSlices) -> tuple[sitk.Image, SliceGeometry]:
     check_pixel_values(geometry.slices)
     check_voxel_count(geometry.size, geometry.slices[0].path.parent)
     columns, rows, _ = geometry.size
-    image, voxels = writable_image((columns, rows, len(geometry.slices)))
+    image, voxels = writable_image((columns, rows, len(geometry.slices)), np.float32)
     _fill(voxels, geometry)
     if not geometry.is_even:
         voxels = _resample_spacing(voxels, geometry)
