@@ -2,7 +2,7 @@
 
     python benchmarks/all.py [--only commands starting] [--check]
 
-Each part is a program of this folder, which lets its contestants run in turns. The page has what
+Each part is a program of this folder, whose programs run alternately. The document has what
 they printed, the machine and its load. Ratios of our time to another's are stored in
 `docs/performance.json`; those that are 10 % worse than the stored ones are listed, and are an
 error with `--check`, which writes nothing. Run it on an idle machine; it takes about an hour.
@@ -21,10 +21,12 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from contest import RATIO
+from comparison import RATIO
 
 FOLDER = Path(__file__).parent
-PAGE, STORED = (FOLDER.parent / "docs" / name for name in ("performance.md", "performance.json"))
+DOCUMENT, STORED = (
+    FOLDER.parent / "docs" / name for name in ("performance.md", "performance.json")
+)
 HEAD = FOLDER.parents[1] / "shared/data/real/3d_vhf"
 CT, MR = HEAD / "vhf_head_ct_8bit_hu.nii.gz", HEAD / "vhf_head_mr_t1_8bit.nii.gz"
 
@@ -73,7 +75,7 @@ def printed(part: Part) -> tuple[str, float]:
 
 
 def section(part: Part, text: str, minutes: float, loads: tuple[float, float]) -> str:
-    """A part of the page."""
+    """A section of the document."""
     shown = " ".join(Path(one).name for one in part.command)
     body = NOTED.sub("", text).strip()
     if not part.is_table:
@@ -104,13 +106,13 @@ def regressions(ratios: Mapping[str, float], stored: Mapping[str, float]) -> lis
     ]
 
 
-def page(sections: Iterable[str], worse: list[str]) -> str:
+def document(sections: Iterable[str], worse: list[str]) -> str:
     """The document."""
     lines = "\n".join(f"- {line}" for line in worse) or "None."
     return (
         "# Performance\n\n"
-        "Written by `python benchmarks/all.py`. Programs that are compared run in turns, so that\n"
-        "ratios hold on a busy machine, too; times are medians. The machine:\n"
+        "Written by `python benchmarks/all.py`. Programs that are compared run alternately, so\n"
+        "that ratios hold on a busy machine, too; times are medians. The machine:\n"
         f"{machine()}.\n\n"
         + "\n".join(sections)
         + f"\n## Worse than the last time\n\nRatios that grew by more than 10 %: {lines}\n"
@@ -118,7 +120,7 @@ def page(sections: Iterable[str], worse: list[str]) -> str:
 
 
 def main() -> None:
-    """Run the parts and write the page."""
+    """Run the parts and write the document."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", nargs="+", choices=list(PARTS), default=list(PARTS))
     parser.add_argument(
@@ -140,7 +142,7 @@ def main() -> None:
         raise SystemExit(1 if worse else 0)
     kept = {"ratios": stored["ratios"] | ratios, "sections": sections}
     STORED.write_text(json.dumps(kept, indent=1) + "\n")
-    PAGE.write_text(page((sections[name] for name in PARTS if name in sections), worse))
+    DOCUMENT.write_text(document((sections[name] for name in PARTS if name in sections), worse))
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ import numpy as np
 import SimpleITK as sitk
 import torch
 
-from contest import noted
+from comparison import noted
 from radfuse.arrays import Float32Array
 from radfuse.intensity import WINDOWS
 from radfuse.methods.catalogue import METHODS

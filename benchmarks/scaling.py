@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from contest import Run, run
+from comparison import Run, run
 from whole_commands import CT, MR, TRUTH
 
 SLICES, SIDES, MRS = (60, 120, 240, 480, 960), (256, 512, 1024), (1, 2, 3)

@@ -2,7 +2,7 @@
 
     python benchmarks/simple_itk_script.py CT MR OUT
 
-Writes `OUT/fused.nii.gz`, `OUT/mr_on_ct.nii.gz` and `OUT/mr_from_ct.tfm`. A contestant of
+Writes `OUT/fused.nii.gz`, `OUT/mr_on_ct.nii.gz` and `OUT/mr_from_ct.tfm`. A program of
 `whole_commands.py`; `calibration_peers.py` has its registration, too.
 """
 

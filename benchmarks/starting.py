@@ -2,7 +2,7 @@
 
     python benchmarks/starting.py [--rounds 5]
 
-Prints medians of processes that run in turns.
+Prints medians of processes that run alternately.
 """
 
 import argparse
@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from contest import in_turns
+from comparison import alternately
 
 PROGRAM = Path(sys.executable).with_name("radfuse")
 COMMANDS: dict[str, list[str | Path]] = {
@@ -28,7 +28,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     rounds = parser.parse_args().rounds
     with tempfile.TemporaryDirectory() as folder:
-        results = in_turns(COMMANDS, Path(folder), rounds)
+        results = alternately(COMMANDS, Path(folder), rounds)
     print("| what | s | spread, s | processor, s |\n|---|--:|--:|--:|")
     for name, one in results.items():
         print(f"| {name} | {one.wall_s:.2f} | {one.spread_s:.2f} | {one.cpu_s:.2f} |")

@@ -3,7 +3,7 @@
     python benchmarks/whole_commands.py [--rounds 3] [--methods signed_detail bone_blend]
 
 CT of 512x512x234 and MR of the Visible Human Female: read, register, check, fuse, and write the
-fused, colour and MR series as DICOM. The contestants write two compressed volumes; elastix alone
+fused, colour and MR series as DICOM. The programs write two compressed volumes; elastix alone
 registers and resamples. Prints medians, spreads, processor time, peak memory, and the mean error
 at the brain's corners against the transform that is provided with the data.
 """
@@ -17,7 +17,7 @@ from pathlib import Path
 import SimpleITK as sitk
 
 from calibration_peers import ELASTIX_RIGID, written_transform
-from contest import Result, in_turns, noted
+from comparison import Result, alternately, noted
 from registration import DATA, VHF_BRAIN_MM, corners, error_mm
 
 HEAD = DATA / "real/3d_vhf"
@@ -32,7 +32,7 @@ OUT = "out"
 
 
 def commands(methods: list[str], folder: Path) -> dict[str, list[str | Path]]:
-    """The contestants."""
+    """The programs."""
     radfuse: list[str | Path] = [
         Path(sys.executable).with_name("radfuse"),
         "fuse",
@@ -78,7 +78,7 @@ def table(results: dict[str, Result], errors: dict[str, float]) -> str:
 
 
 def main() -> None:
-    """Run the contestants in turns and print the table."""
+    """Run the programs alternately and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--methods", nargs="+", default=list(METHODS))
@@ -86,12 +86,12 @@ def main() -> None:
     truth = sitk.ReadTransform(str(TRUTH)).GetInverse()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        contestants = commands(given.methods, folder)
-        results = in_turns(contestants, folder, given.rounds)
+        programs = commands(given.methods, folder)
+        results = alternately(programs, folder, given.rounds)
         points = [truth.GetInverse().TransformPoint(point) for point in corners(VHF_BRAIN_MM)]
         errors = {
             one: error_mm(transform_of(folder / f"{one}-0".replace(" ", "-")), truth, points)
-            for one in contestants
+            for one in programs
         }
     print(table(results, errors))
     for one in given.methods:

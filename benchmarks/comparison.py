@@ -1,4 +1,4 @@
-"""Programs that run in turns, so that other load of the machine affects all of them alike."""
+"""Programs that run alternately, so that other load of the machine affects all of them alike."""
 
 import os
 import subprocess
@@ -68,7 +68,7 @@ def run(command: Sequence[str | Path], folder: Path) -> Run:
     return Run(wall_s, used.ru_utime + used.ru_stime, used.ru_maxrss / MIB)
 
 
-def in_turns(
+def alternately(
     commands: Mapping[str, Sequence[str | Path]], folder: Path, rounds: int
 ) -> dict[str, Result]:
     """Run each command once in every round; each has a folder of its own."""
