@@ -2,20 +2,17 @@
 
 import struct
 from collections.abc import Iterable, Mapping, MutableSequence
+from functools import lru_cache
 from io import BytesIO
 
 from pydicom import Dataset, dcmwrite
+from pydicom.charset import default_encoding
 from pydicom.datadict import tag_for_keyword
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import FileMetaDataset
 from pydicom.filebase import DicomBytesIO
 from pydicom.filereader import read_dataset
-from pydicom.filewriter import (
-    write_data_element,
-    write_dataset,
-    write_file_meta_info,
-    write_sequence_item,
-)
+from pydicom.filewriter import write_data_element, write_dataset, write_sequence_item
 from pydicom.tag import BaseTag
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
@@ -25,8 +22,8 @@ from radfuse.dicom.write.valid_values import make_valid
 PREAMBLE = bytes(128)
 """Precedes the letters DICM; empty, since that of a source file may contain anything."""
 
-PIXEL_DATA = (0x7FE0, 0x0010)
-"""Group and element."""
+PIXEL_DATA, SOP_INSTANCE, MEDIA_STORAGE_SOP_INSTANCE = 0x7FE00010, 0x00080018, 0x00020003
+"""Tags of elements that differ between the files of a series."""
 
 ENCODING = (False, True)
 """Whether value representations are implicit, and whether numbers are little-endian."""
@@ -77,19 +74,41 @@ def encoded_elements(header: Dataset, character_set: str | MutableSequence[str])
 
 def encoded_pixels(value: bytes, vr: str) -> Elements:
     """The element of stored values, which are long: they are copied once. PS3.5 table 7.1-1."""
-    padded_length = len(value) + len(value) % 2
-    head = struct.pack("<HH2sHL", *PIXEL_DATA, vr.encode(), 0, padded_length)
-    return {(PIXEL_DATA[0] << 16) + PIXEL_DATA[1]: head + value.ljust(padded_length, b"\0")}
+    length = len(value) + len(value) % 2
+    head = struct.pack("<HH2sHL", *_group_and_element(PIXEL_DATA), vr.encode(), 0, length)
+    return {PIXEL_DATA: head + value.ljust(length, b"\0")}
 
 
-def joined(elements: Elements, sop_class: UID, sop_instance: UID) -> bytes:
-    """The bytes of a DICOM file with these elements, as `valid_file_bytes` of their header."""
+def joined(elements: Elements, sop_class: str, sop_instance: str) -> bytes:
+    """The bytes of a DICOM file with these elements, as `valid_file_bytes` of their header.
+
+    SOPInstanceUID is added.
+    """
+    meta = _meta_elements(sop_class) | _encoded_uid(MEDIA_STORAGE_SOP_INSTANCE, sop_instance)
+    meta_bytes = b"".join(meta[tag] for tag in sorted(meta))
+    group_length = struct.pack("<HH2sHL", 2, 0, b"UL", 4, len(meta_bytes))
+    body = {**elements, **_encoded_uid(SOP_INSTANCE, sop_instance)}
+    parts = (body[tag] for tag in sorted(body))
+    return b"".join((PREAMBLE, b"DICM", group_length, meta_bytes, *parts))
+
+
+@lru_cache(maxsize=8)
+def _meta_elements(sop_class: str) -> dict[int, bytes]:
+    """The file meta information but its length and the instance."""
     meta = _file_meta(ExplicitVRLittleEndian)
-    meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = sop_class, sop_instance
-    buffer = _buffer()
-    write_file_meta_info(buffer, meta)
-    body = (elements[tag] for tag in sorted(elements))
-    return b"".join((PREAMBLE, b"DICM", buffer.getvalue(), *body))
+    meta.FileMetaInformationVersion = b"\0\1"
+    meta.MediaStorageSOPClassUID = UID(sop_class)
+    return dict(encoded_elements(meta, default_encoding))
+
+
+def _encoded_uid(tag: int, uid: str) -> dict[int, bytes]:
+    """The element of a UID, PS3.5 table 7.1-2."""
+    value = uid.encode() + b"\0" * (len(uid) % 2)
+    return {tag: struct.pack("<HH2sH", *_group_and_element(tag), b"UI", len(value)) + value}
+
+
+def _group_and_element(tag: int) -> tuple[int, int]:
+    return tag >> 16, tag & 0xFFFF
 
 
 def file_bytes(header: Dataset, transfer_syntax: UID = ExplicitVRLittleEndian) -> bytes:

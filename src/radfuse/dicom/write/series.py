@@ -175,11 +175,8 @@ class _SliceEncoder:
     def file_bytes(self, index: int, shared: Elements) -> bytes:
         """The file of a slice; `shared` are the attributes that all series of the grid have."""
         series = self._series
-        own = Dataset()
-        own.SOPInstanceUID = derive_uid(series.template.SeriesInstanceUID, str(index))
-        if series.own_attributes is not None:
-            own.update(series.own_attributes(index))
         stored = series.stored_slice(index)
+        own = series.own_attributes(index) if series.own_attributes else Dataset()
         elements = {
             **self._common,
             **shared,
@@ -187,7 +184,8 @@ class _SliceEncoder:
             **self._described(stored),
             **encoded_pixels(stored.tobytes(), _pixel_vr(stored)),
         }
-        return joined(elements, series.template.SOPClassUID, own.SOPInstanceUID)
+        uid = derive_uid(series.template.SeriesInstanceUID, str(index))
+        return joined(elements, series.template.SOPClassUID, uid)
 
     def _described(self, stored: NDArray[np.generic]) -> Elements:
         """The attributes of the pixels, which are those of the first slice."""
