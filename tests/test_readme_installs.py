@@ -55,7 +55,7 @@ def test_readme_installs_and_runs_the_demo(first: str, written: list[str], check
     path = f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}"
     done = subprocess.run(
         ["bash", "-euc", "\n".join(lines)], cwd=checkout, env=kept | {"PATH": path},
-        capture_output=True, text=True, timeout=TIMEOUT_S, check=False,
+        capture_output=True, text=True, timeout=len(lines) * TIMEOUT_S, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     for name in written:
