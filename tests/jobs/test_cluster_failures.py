@@ -17,7 +17,6 @@ import pytest
 from cluster_kit import write_heads
 from distributed import Client, LocalCluster
 from namespace_kit import ADDRESSES, connected_hosts
-from slurm_kit import running_slurm
 
 from radfuse.io.staging import PREFIX
 from radfuse.jobs.batch import plan, run_batch, stored_jobs
@@ -26,6 +25,7 @@ from radfuse.jobs.cluster import DaskScheduler
 from radfuse.jobs.job import JobState
 from radfuse.jobs.store import MAX_ATTEMPTS
 from radfuse.recipe import Recipe
+from slurm_kit import running_slurm
 
 pytestmark = pytest.mark.slow
 
