@@ -2,8 +2,8 @@
 
     python benchmarks/all.py [--only commands starting] [--check]
 
-Each part is a program of this folder, whose programs run alternately. The document has what
-they printed, the machine and its load. Ratios of our time to another's are stored in
+Each part is a program of this folder, in which what is compared runs alternately. The document
+has what they print, the machine and its load. Ratios of our time to another's are stored in
 `docs/performance.json`; those that are 10 % worse than the stored ones are listed, and are an
 error with `--check`, which writes nothing. Run it on an idle machine; it takes about an hour.
 """

@@ -3,8 +3,8 @@
     python benchmarks/whole_commands.py [--rounds 3] [--methods signed_detail bone_blend]
 
 CT of 512x512x234 and MR of the Visible Human Female: read, register, check, fuse, and write the
-fused, colour and MR series as DICOM. The programs write two compressed volumes; elastix alone
-registers and resamples. Prints medians, spreads, processor time, peak memory, and the mean error
+fused, colour and MR series as DICOM. The SimpleITK script writes two compressed volumes; elastix
+only registers and resamples. Prints medians, spreads, processor time, peak memory, and the mean error
 at the brain's corners against the transform that is provided with the data.
 """
 
