@@ -13,8 +13,8 @@ from starlette.types import Receive, Scope, Send
 
 INDEX = "index.html"
 
-HINT = '<link rel="modulepreload" href="{}" fetchpriority="low">\n'
-"""Of a module; low, so that the early requests for the volumes go first."""
+HINT = '<link rel="modulepreload" href="{}">\n'
+"""Of a module."""
 
 VENDOR = "vendor"
 """Folder of scripts that are loaded only where they are needed."""
