@@ -179,7 +179,7 @@ class DerivationContext:
         NaN outside its field of view. The series of a fusion share the last slices.
         """
 
-        @lru_cache(maxsize=WORKERS)
+        @lru_cache(maxsize=2 * WORKERS)  # a thread may be a slice ahead of another
         def interpolated(index: int) -> Float32Array:
             grid = grid_of_slice(self.fixed.image, index)
             image = sitk.Resample(
