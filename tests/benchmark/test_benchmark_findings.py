@@ -70,7 +70,7 @@ def test_the_report_has_the_section_and_its_image(home: Path) -> None:
     section = text[text.index("## Findings kept") :]
     assert "4 placements in 2 cases of 2 patients" in section
     assert "figures/findings-cases.svg" in section
-    assert "theirs" not in section[: section.index("## Failures")]
+    assert "theirs" not in section[: section.index("\n## ")]
     assert b"data:image/png" in (report / "figures/findings-cases.svg").read_bytes()
     assert "Findings kept" in (report / "report.html").read_text()
     table = pd.read_csv(report / "tables/findings.csv")

@@ -409,6 +409,15 @@ def test_the_command_writes_a_report_and_says_where(pairs: Path, tmp_path: Path)
     assert set(parquet["patient"]) == {"1", "2"}
 
 
+def test_a_report_shows_three_cases_unless_others_are_named(pairs: Path, tmp_path: Path) -> None:
+    words = ["--pairs", pairs, "--method", "average", "--profile", "mfinet2024", "--quiet"]
+    for name, more, shown in (("three", [], 3), ("one", ["--show-case", "1002"], 1)):
+        result = command("-o", tmp_path / name, *words, *more)
+        assert result.exit_code == 0, result.output
+        report = (tmp_path / name / "report/report.md").read_text()
+        assert report.count(" of patient ") == shown
+
+
 def test_overwriting_begins_anew(settings: BenchmarkSettings, pairs: Path, tmp_path: Path) -> None:
     words = ["-o", tmp_path / "out", "--pairs", pairs, "--method", "average", "--quiet"]
     words += ["--profile", "mfinet2024"]
@@ -510,7 +519,7 @@ def test_every_shipped_benchmark_finds_its_cases_and_methods(shared: Path, path:
     names = {method.name for method in find_methods(settings)}
     cases = {case.name for case in find_cases(settings)}
     assert settings.reference in names
-    assert set(settings.shown_cases) <= cases
+    assert set(settings.shown_cases or ()) <= cases
 
 
 def test_options_go_to_the_methods_that_declare_them(pairs: Path, tmp_path: Path) -> None:

@@ -260,7 +260,7 @@ def test_changed_settings_are_checked_and_drop_former_cases() -> None:
     assert (later.pairs, later.patients, later.shown_cases, later.phantoms) == (
         (Path("b"),),
         (),
-        (),
+        None,
         (),
     )
     with pytest.raises(InputError, match=r"options: phantoms\.0: .*\(got -1\)"):

@@ -1,11 +1,12 @@
 """Run a benchmark, from its settings to its report."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from radfuse.benchmark.report.write import write_report
 from radfuse.benchmark.results import Results
 from radfuse.benchmark.run.collect import collect_results
-from radfuse.benchmark.run.plan import make_plan
+from radfuse.benchmark.run.plan import Plan, make_plan
 from radfuse.benchmark.run.runner import run
 from radfuse.benchmark.settings import BenchmarkSettings
 from radfuse.io.lock import locked_output
@@ -33,10 +34,20 @@ def benchmark(
             results,
             folder / "report",
             reference=settings.reference or _usual_reference(results),
-            shown_cases=settings.shown_cases,
+            shown_cases=_shown_cases(plan),
             seed=settings.seed,
         )
     return results, path
+
+
+def _shown_cases(plan: Plan) -> Sequence[str]:
+    """Those of the settings, else the first, the middle and the last of CT and MR."""
+    if plan.settings.shown_cases is not None:
+        return plan.settings.shown_cases
+    if plan.settings.functional is not None:
+        return ()
+    names = [case.name for case in plan.cases]
+    return list(dict.fromkeys(names[at] for at in (0, len(names) // 2, -1)))
 
 
 def _usual_reference(results: Results) -> str:

@@ -159,8 +159,8 @@ class BenchmarkSettings:
     repetitions: Annotated[int, Field(ge=0)] = 0
     """Number of times that each fusion is timed, after one run that is not timed."""
 
-    shown_cases: tuple[str, ...] = ()
-    """Cases to show in the report."""
+    shown_cases: tuple[str, ...] | None = None
+    """Cases to show in the report; by default three of CT and MR: first, middle and last."""
 
     seed: Annotated[int, Field(ge=0)] = 1
     """Seed of the bootstrap."""
@@ -180,8 +180,8 @@ def changed(settings: BenchmarkSettings, **options: Any) -> BenchmarkSettings:
     Other pairs or phantoms replace all cases, and the settings that refer to cases.
     """
     if options.keys() & {"pairs", "phantoms"}:
-        cases = ("pairs", "phantoms", "volumes", "patients", "shown_cases")
-        options = {"data_set": "", **dict.fromkeys(cases, ()), **options}
+        cases = ("pairs", "phantoms", "volumes", "patients")
+        options = {"data_set": "", "shown_cases": None, **dict.fromkeys(cases, ()), **options}
     known = {field.name: getattr(settings, field.name) for field in fields(settings)}
     return checked_settings({**known, **options}, BenchmarkSettings, "options")
 

@@ -51,7 +51,7 @@ from radfuse.recipe import DEFAULT_METHOD
     "shown_cases",
     multiple=True,
     metavar="CASE",
-    help="Show images of this case in the report; repeatable.",
+    help="Show images of this case in the report; repeatable  [default: three of CT and MR]",
 )
 @click.option("--overwrite", is_flag=True, help="Replace another benchmark in OUTPUT.")
 @output_options

@@ -145,7 +145,7 @@ def _check_names(plan: Plan) -> None:
     if invalid := [name for name in names if not _is_file_name(name)]:
         raise InputError(f"{', '.join(map(repr, invalid[:5]))}: not a valid file name; rename it")
     cases = {case.name for case in plan.cases}
-    if unknown := [name for name in plan.settings.shown_cases if name not in cases]:
+    if unknown := [name for name in plan.settings.shown_cases or () if name not in cases]:
         raise InputError(f"no case {', '.join(unknown[:5])} to show; choose among the cases")
     known = [method.name for method in plan.methods]
     if plan.settings.reference and plan.settings.reference not in known:
