@@ -181,8 +181,9 @@ def _tsallis_information(counts: Counts, order: float, exchanged: bool) -> float
     of_first, of_second = (_powers(counts.sum(axis) / total, 1 - order) for axis in (1, 0))
     if exchanged:
         of_first, of_second = of_second, of_first
-    first, second = np.nonzero(counts)
-    powers = (counts[first, second] / total) ** order
+    cells = np.flatnonzero(counts.ravel() > 0)
+    first, second = np.divmod(cells, counts.shape[1])
+    powers = (counts.take(cells) / total) ** order
     return float((1 - powers @ (of_first[first] * of_second[second])) / (1 - order))
 
 

@@ -114,7 +114,7 @@ def _masked_contrast(image: Image, *, stretched: bool) -> Float64Array:
     levels = stretched_levels(floats(image) / WHITE) if stretched else floats(image)
     filtered = _filtered(levels, _sensitivity_cb(levels.shape))
     fine, coarse = _blurred(filtered, FINE_SIGMA), _blurred(filtered, COARSE_SIGMA)
-    contrast = _ratio(fine, coarse, empty=1)
+    contrast = np.divide(fine, coarse, out=np.ones_like(fine), where=coarse != 0)
     contrast -= 1
     np.abs(contrast, out=contrast)
     squared = contrast**2
@@ -124,17 +124,13 @@ def _masked_contrast(image: Image, *, stretched: bool) -> Float64Array:
     return contrast
 
 
-def _ratio(part: Float64Array, whole: Float64Array, *, empty: float) -> Float64Array:
-    nothing = whole == 0
-    ratio: Float64Array = whole + nothing
-    np.divide(part, ratio, out=ratio)
-    ratio[nothing] = empty
-    return ratio
-
-
 def _preserved(source: Float64Array, fused: Float64Array) -> Float64Array:
     """Smaller contrast as a share of the larger one, in [0, 1]; none of none is all of it: 1."""
-    return _ratio(np.minimum(source, fused), np.maximum(source, fused), empty=1)
+    weaker, stronger = np.minimum(source, fused), np.maximum(source, fused)
+    nothing = stronger == 0
+    weaker += nothing
+    stronger += nothing
+    return np.divide(weaker, stronger, out=weaker)
 
 
 def q_cb(fused: Image, ct: Image, mr: Image, *, stretched: bool = True) -> float:
@@ -153,7 +149,9 @@ def q_cb(fused: Image, ct: Image, mr: Image, *, stretched: bool = True) -> float
     """
     of_fused, of_ct, of_mr = (_masked_contrast(i, stretched=stretched) for i in (fused, ct, mr))
     weight_ct, weight_mr = of_ct**2, of_mr**2
-    share_ct = _ratio(weight_ct, weight_ct + weight_mr, empty=0.5)
+    both = weight_ct + weight_mr
+    nothing = both == 0
+    share_ct = (weight_ct + 0.5 * nothing) / (both + nothing)
     preserved = _preserved(of_mr, of_fused)
     preserved += share_ct * (_preserved(of_ct, of_fused) - preserved)
     return float(preserved.mean())

@@ -51,8 +51,11 @@ def psnr(
 
 
 def _correlation(first: Float64Array, second: Float64Array) -> float:
-    """Pearson's correlation in [-1, 1]; an image without contrast correlates with nothing: 0."""
-    left, right = ((image - image.mean()).ravel() for image in (first, second))
+    """Pearson's correlation in [-1, 1]; an image without contrast correlates with nothing: 0.
+
+    The mean of the first image must be 0.
+    """
+    left, right = first.ravel(), (second - second.mean()).ravel()
     spread_left, spread_right = (float(np.sqrt(part @ part / part.size)) for part in (left, right))
     if min(spread_left, spread_right) <= FLAT:
         return 0.0
@@ -65,7 +68,8 @@ def cc(fused: Image, ct: Image, mr: Image) -> float:
     A flat image correlates with nothing: 0.
     """
     image = floats(fused)
-    return (_correlation(image, floats(ct)) + _correlation(image, floats(mr))) / 2
+    centred = image - image.mean()
+    return (_correlation(centred, floats(ct)) + _correlation(centred, floats(mr))) / 2
 
 
 def scd(fused: Image, ct: Image, mr: Image) -> float:
@@ -76,7 +80,10 @@ def scd(fused: Image, ct: Image, mr: Image) -> float:
     copy of one source can win 1 at most.
     """
     image, first, second = floats(fused), floats(ct), floats(mr)
-    return _correlation(image - second, first) + _correlation(image - first, second)
+    beside_first, beside_second = image - first, image - second
+    beside_first -= beside_first.mean()
+    beside_second -= beside_second.mean()
+    return _correlation(beside_second, first) + _correlation(beside_first, second)
 
 
 def sd(fused: Image, ct: Image, mr: Image) -> float:  # noqa: ARG001

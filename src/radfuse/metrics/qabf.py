@@ -30,6 +30,9 @@ FAINT_WEIGHT = 0.001
 """Weight of an edge below `VISIBLE` in Kumar's code."""
 
 
+NO_EDGE = 1e-150
+"""Added to an edge strength it is lost to rounding; it only makes a share of no edge 0."""
+
 STRIP = 64
 """Rows whose edges are computed together; the fastest of 16 to 256 on images of 256 x 256."""
 
@@ -75,7 +78,7 @@ PERCEPTIONS: dict[EdgeConvention, Perception] = {
 
 @dataclass(frozen=True)
 class Edges:
-    """Strength, and orientation in radians, rows counted upwards, in [-pi/2, pi/2]."""
+    """Strength, and orientation in radians, rows counted downwards, in [-pi/2, pi/2]."""
 
     strength: Float64Array
     angle: Float64Array
@@ -110,7 +113,7 @@ def labf(fused: Image, ct: Image, mr: Image) -> float:
     2013, doi:10.1007/s11760-012-0361-x, and his 0..255. Pixels without any edge count as lost,
     with the weight 0.001 of faint ones: of flat images 0.991 is lost.
     """
-    return _share_of_edges(fused, ct, mr, lambda each: (1 - each.preserved) * ~each.added)
+    return _lost_of_kumar(fused, ct, mr, added=False)
 
 
 def nabf(fused: Image, ct: Image, mr: Image) -> float:
@@ -120,7 +123,7 @@ def nabf(fused: Image, ct: Image, mr: Image) -> float:
     that Q^AB/F + L^AB/F + N^AB/F = 1; less is better. The code set of Tang et al. has it on
     0..255. Flat images have none.
     """
-    return _share_of_edges(fused, ct, mr, lambda each: (1 - each.preserved) * each.added)
+    return _lost_of_kumar(fused, ct, mr, added=True)
 
 
 def edges_kept(fused: Image, source: Image, where: NDArray[np.bool_]) -> float:
@@ -149,15 +152,15 @@ def _strip(image: Image, *, edges_of: Callable[[Float64Array, slice], Edges], to
 
 
 def _edges(image: Float64Array, rows: slice, border: Border = "constant") -> Edges:
-    """Edges of some rows; the orientation is pi/2 where nothing changes across."""
+    """Edges of some rows; the orientation is -pi/2 where nothing changes across."""
     across, down = gradient(image, border, rows=rows)
     strength = magnitude(across, down)
     level = across == 0
-    np.copyto(down, -np.inf, where=level)
-    across += level
-    down /= across
+    with np.errstate(divide="ignore", invalid="ignore"):
+        down /= across
     np.arctan(down, out=down)
-    return Edges(strength, np.negative(down, out=down))
+    np.copyto(down, -np.pi / 2, where=level)
+    return Edges(strength, down)
 
 
 def _edges_of_kumar(image: Float64Array, rows: slice) -> Edges:
@@ -171,14 +174,14 @@ def _edges_of_liu(image: Float64Array, rows: slice) -> Edges:
     strength = magnitude(across, down)
     strength[strength == 0] = MIN_STRENGTH
     across[across == 0] = MIN_STRENGTH
-    return Edges(strength, np.arctan(-down / across))
+    return Edges(strength, np.arctan(down / across))
 
 
 def _weaker_share(source: Edges, fused: Edges) -> Float64Array:
     """Strength of the weaker edge as a share of the stronger one; 0 where there is none."""
     weaker = np.minimum(source.strength, fused.strength)
     stronger = np.maximum(source.strength, fused.strength)
-    stronger += stronger == 0  # there the weaker edge is 0, too
+    stronger += NO_EDGE
     weaker /= stronger
     return weaker
 
@@ -243,24 +246,28 @@ def _kumar(fused: Image, ct: Image, mr: Image) -> Iterator[Transfer]:
         yield Transfer(np.sqrt(preserved, out=preserved), weights, added)
 
 
-def _share_of_edges(
-    fused: Image, ct: Image, mr: Image, part: Callable[[Transfer], Float64Array]
-) -> float:
-    """Mean of what a function finds at each edge, by the weights, in [0, 1]."""
+def _lost_of_kumar(fused: Image, ct: Image, mr: Image, *, added: bool) -> float:
+    """Weighted share of the edges not preserved, where the fused edge is added, or is not."""
     total = weight = 0.0
     for transfer in _kumar(fused, ct, mr):
-        total += float(np.vdot(part(transfer), transfer.weights))
+        gone = 1 - transfer.preserved
+        lost = np.einsum("shw,shw->hw", gone, transfer.weights)
+        total += float(np.vdot(lost, (transfer.added == added).astype(np.float64)))
         weight += float(transfer.weights.sum())
     return total / weight
 
 
-def _preservedof_kumar(fused: Image, ct: Image, mr: Image) -> float:
-    return _share_of_edges(fused, ct, mr, lambda each: each.preserved)
+def _kept_of_kumar(fused: Image, ct: Image, mr: Image) -> float:
+    total = weight = 0.0
+    for transfer in _kumar(fused, ct, mr):
+        total += float(np.vdot(transfer.preserved, transfer.weights))
+        weight += float(transfer.weights.sum())
+    return total / weight
 
 
 TRANSFERS: dict[EdgeConvention, Callable[[Image, Image, Image], float]] = {
     "xydeas2000": _xydeas,
     "liu2012": _liu,
-    "kumar2013": _preservedof_kumar,
+    "kumar2013": _kept_of_kumar,
 }
 """Edge transfer Q^AB/F of the fused image, CT and MR."""

@@ -46,9 +46,11 @@ def uqi_map(first: LocalStatistics, second: LocalStatistics) -> Float64Array:
     luminance = first.mean * second.mean
     luminance *= 2
     structure = 2 * second.covariance(first)
-    for part, whole in ((luminance, squares), (structure, variances)):
-        empty = whole == 0
-        part[empty] = whole[empty] = 1
+    black, constant = squares == 0, variances == 0
+    luminance += black
+    squares += black
+    structure += constant
+    variances += constant
     luminance *= structure
     squares *= variances
     luminance /= squares
@@ -194,8 +196,13 @@ def _saliencies_of_liu(
 
 
 def _share(first: Float64Array, second: Float64Array) -> Float64Array:
-    """Lambda: the first source's share of the saliency of both, 1/2 where neither has any."""
-    return _ratio(first, first + second, empty=0.5)
+    """Lambda: the first source's share of the saliency of both, 1/2 where their sum is 0."""
+    both = first + second
+    nothing = both == 0
+    both += nothing
+    np.divide(first, both, out=both)
+    both[nothing] = 0.5
+    return both
 
 
 def _blend(share: Float64Array, of_first: Float64Array, of_second: Float64Array) -> Float64Array:
@@ -203,14 +210,6 @@ def _blend(share: Float64Array, of_first: Float64Array, of_second: Float64Array)
     blend *= share
     blend += of_second
     return blend
-
-
-def _ratio(part: Float64Array, whole: Float64Array, *, empty: float) -> Float64Array:
-    nothing = whole == 0
-    ratio: Float64Array = whole + nothing
-    np.divide(part, ratio, out=ratio)
-    ratio[nothing] = empty
-    return ratio
 
 
 @kept

@@ -70,7 +70,10 @@ def q_sf(fused: Image, ct: Image, mr: Image) -> float:
 
 def _forward(image: Float64Array, axis: int) -> Float64Array:
     """Differences to the next pixel, where every axis has a next one."""
-    return np.diff(image, axis=axis)[tuple(slice(side - 1) for side in image.shape)]
+    inner = [slice(side - 1) for side in image.shape]
+    following = list(inner)
+    following[axis] = slice(1, None)
+    return image[tuple(following)] - image[tuple(inner)]
 
 
 def _central(image: Float64Array, axis: int) -> Float64Array:
