@@ -4,12 +4,14 @@
 
 Assembles the application, serves it with the headers of docs/howto/try-in-browser.md (with --plain
 without them, so that WebAssembly has one thread), and prints the bytes that are transferred until
-it is ready, seconds until it is ready, and seconds of a fusion of its sample of 256x256 pixels by
-each method.
+it is ready, seconds until it is ready, and for each method seconds of a fusion of its sample of
+256x256 pixels, and of them the processor time of all processes of the browser, which other work on
+the machine changes little.
 """
 
 import argparse
 import importlib
+import os
 import statistics
 import sys
 import tempfile
@@ -24,6 +26,24 @@ return performance.getEntriesByType('resource').concat(performance.getEntriesByT
   .reduce((sum, { transferSize }) => sum + transferSize, 0);
 """
 """Bytes of all responses, with their headers."""
+
+TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+
+
+def processor_s(root: int) -> float:
+    """Processor time of a process and of all below it so far, s (Linux)."""
+    parents, ticks = {}, {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text().rpartition(")")[2].split()
+        except OSError:  # has ended
+            continue
+        parents[int(path.parent.name)] = int(fields[1])
+        ticks[int(path.parent.name)] = int(fields[11]) + int(fields[12])
+    family = {root}
+    while more := {pid for pid, parent in parents.items() if parent in family} - family:
+        family |= more
+    return sum(ticks.get(pid, 0) for pid in family) / TICKS_PER_S
 
 
 def main() -> None:
@@ -52,14 +72,17 @@ def main() -> None:
             driver.choose(engine="wasm")
             for method in application_kit.METHODS_OFFERED:
                 driver.choose(method=method)
-                seconds = []
+                seconds, processor = [], []
                 for _ in range(arguments.repeats):
+                    before = processor_s(browser.service.process.pid)
                     driver.press("sample-images")
                     seconds.append(float(driver.data("seconds")))
+                    processor.append(processor_s(browser.service.process.pid) - before)
                 print(
                     f"{method}: median {statistics.median(seconds):.2f} s, {min(seconds):.2f} to "
-                    f"{max(seconds):.2f} s; {driver.text('used-engine')}; difference "
-                    f"{driver.data('difference')}"
+                    f"{max(seconds):.2f} s; processor time {statistics.median(processor):.2f} s, "
+                    f"{min(processor):.2f} to {max(processor):.2f} s; "
+                    f"{driver.text('used-engine')}; difference {driver.data('difference')}"
                 )
 
 

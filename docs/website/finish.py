@@ -20,8 +20,8 @@ BUILT = ("samples", "try")
 MAX_COLUMN_PX = 700
 """Images that are wider than the column of text are links to themselves, for small windows."""
 
-LONG = 24
-"""Characters of code from which on it may also be broken after `_`."""
+LONG, LONGEST = 24, 40
+"""Characters of a word of code above which it may be broken after `_`, and anywhere."""
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
@@ -78,15 +78,21 @@ def finish(html: str, folder: Path) -> str:
         html,
         flags=re.DOTALL,
     )
-    html = re.sub(r'(?<=<span class="pre">)[^<]+', lambda code: _breakable(code[0]), html)
+    html = re.sub(r'<span class="pre">([^<]+)</span>', lambda word: _breakable(word[1]), html)
     numbers = iter(range(1_000_000))
     return re.sub(r"<img ([^>]*?)/?>", lambda tag: _image(tag, folder, next(numbers)), html)
 
 
-def _breakable(code: str) -> str:
-    """Code that narrow columns break after a slash, and if it is long after an underscore."""
-    broken = re.sub(r"/(?=[^/])", "/<wbr>", code)
-    return re.sub(r"_(?=[^_])", "_<wbr>", broken) if len(code) > LONG else broken
+def _breakable(word: str) -> str:
+    """A word of code: narrow columns break it after a slash, a long one after an underscore, too.
+
+    The style sheet breaks no other word, unless it is longer than `LONGEST`.
+    """
+    if len(word) > LONGEST and "/" not in word and "_" not in word:
+        return f'<span class="pre long">{word}</span>'
+    ends = "/_" if len(word) > LONG else "/"
+    parts = re.findall(rf"[^{ends}]*[{ends}]+|[^{ends}]+$", word)
+    return "<wbr>".join(f'<span class="pre">{part}</span>' for part in parts)
 
 
 def _image(tag: re.Match[str], folder: Path, number: int) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+import radfuse
 from radfuse.intensity import WINDOWS
 from radfuse.phantom.head import make_phantom
 from radfuse.pipeline.volume import scale_volumes
@@ -32,8 +33,12 @@ LINKS = """
 
 
 def write_samples(folder: Path, cache: Path) -> None:
-    """Write the samples into `samples` of a built site; the cache keeps them between builds."""
-    if not (cache / "report.html").is_file():
+    """Write the samples into `samples` of a built site.
+
+    The cache keeps them between builds, until a file of radfuse changes.
+    """
+    if not _is_newer_than_radfuse(cache / "report.html"):
+        shutil.rmtree(cache, ignore_errors=True)
         cache.mkdir(parents=True, exist_ok=True)
         work = cache / "work"
         for name, options in (("qa", ()), ("pet", ("--pet",))):
@@ -50,6 +55,12 @@ def write_samples(folder: Path, cache: Path) -> None:
     target.mkdir(exist_ok=True)
     for name in ("qa", "pet", "report"):
         shutil.copy(cache / f"{name}.html", target / f"{name}.html")
+
+
+def _is_newer_than_radfuse(path: Path) -> bool:
+    sources = (one for one in Path(radfuse.__file__).parent.rglob("*") if one.suffix != ".pyc")
+    changed = max(one.stat().st_mtime for one in sources if one.is_file())
+    return path.is_file() and path.stat().st_mtime > changed
 
 
 def _radfuse(*arguments: object) -> None:

@@ -22,6 +22,9 @@ MAX_BYTES = 300_000
 MAX_PART = 60_000
 """Characters of Markdown in one document; its HTML has about five times as many."""
 
+MIN_PART = 6_000
+"""Characters below which a part is joined to the one before it."""
+
 MAX_WIDTH = 1280
 """Pixels of an image on the site."""
 
@@ -66,7 +69,7 @@ def staged_texts(generated: dict[str, str]) -> dict[str, str]:
     all_names = {path.removesuffix(".md").removesuffix(".rst") for path in files}
     hidden = {f"{name}.md" for name in HIDDEN}
     return {
-        path: text + _tree(path, text, names, all_names)
+        path: text + _tree(path, files, names, all_names)
         for path, text in files.items()
         if path not in hidden
     }
@@ -155,7 +158,7 @@ def _parts(document: tuple[str, str]) -> tuple[str, dict[str, str]]:
     if len(text) <= MAX_PART or path.endswith(".rst"):
         return path, {path: _front_matter(path) + text}
     title, *chapters = re.split(r"^(?=## )", text, flags=re.MULTILINE)
-    chapter_parts = [part for chapter in chapters for part in _chapter_parts(chapter)]
+    chapter_parts = _joined([part for chapter in chapters for part in _chapter_parts(chapter)])
     name = re.sub(r"[^\n]*?# ", "", title.strip().splitlines()[0])
     stem, hidden = path.removesuffix(".md"), _front_matter(path)
     first = "".join(one for one in chapter_parts[:1] if len(one) < MAX_PART // 3)
@@ -163,9 +166,22 @@ def _parts(document: tuple[str, str]) -> tuple[str, dict[str, str]]:
     for i, part in enumerate(chapter_parts[1:] if first else chapter_parts, start=1):
         heading, _, rest = part.partition("\n")
         files[f"{stem}-{i}.md"] = (
-            f"{hidden}# {heading.removeprefix('## ')}\n\n*{name}*\n{_raised(rest)}"
+            f"{hidden}# {heading.removeprefix('## ')}: {name}\n{_raised(rest)}"
         )
     return path, files
+
+
+def _joined(parts: list[str]) -> list[str]:
+    """Parts of a document; a short one follows the one before it, which then names both."""
+    joined: list[str] = []
+    for part in parts:
+        if joined and len(part) < MIN_PART and len(joined[-1]) < MAX_PART // 2 and len(joined) > 1:
+            heading, _, rest = joined[-1].partition("\n")
+            added = part.partition("\n")[0].removeprefix("## ").lower()
+            joined[-1] = f"{heading}, {added}\n{rest}\n{part.replace('## ', '### ', 1)}"
+        else:
+            joined.append(part)
+    return joined
 
 
 def _front_matter(path: str) -> str:
@@ -199,17 +215,25 @@ def _raised(text: str) -> str:
     return re.sub(r"^###", "##", text, flags=re.MULTILINE)
 
 
-def _tree(path: str, text: str, names: set[str], all_names: set[str]) -> str:
+def _tree(path: str, files: dict[str, str], names: set[str], all_names: set[str]) -> str:
     """The navigation below a document, which Sphinx reads."""
-    name = path.removesuffix(".md").removesuffix(".rst")
+    text, name = files[path], path.removesuffix(".md").removesuffix(".rst")
     if name == "index":
-        return "".join(_toctree(one, title) for title, one in sections(names).items())
-    below = [f"/{one}" for one in children(name, names)]
+        return "".join(
+            _toctree([f"/{each}" for each in one], title) for title, one in sections(names).items()
+        )
     parts = re.compile(re.escape(name) + r"-\d+")
-    below += [f"/{one}" for one in sorted(all_names - names, key=_number) if parts.fullmatch(one)]
-    if path.endswith(".rst") or not below or "{toctree}" in text:
+    below = [f"/{one}" for one in children(name, names)]
+    numbered = [one for one in sorted(all_names - names, key=_number) if parts.fullmatch(one)]
+    if path.endswith(".rst") or not (below or numbered) or "{toctree}" in text:
         return ""
-    return _toctree([one.removeprefix("/") for one in below])
+    return _toctree([*below, *(f"{_short_title(files[f'{one}.md'])} </{one}>" for one in numbered)])
+
+
+def _short_title(text: str) -> str:
+    """The heading of a part without the name of its document."""
+    heading = next(line for line in text.splitlines() if line.startswith("# "))
+    return heading.removeprefix("# ").partition(": ")[0]
 
 
 def _number(name: str) -> tuple[str, int]:
@@ -219,7 +243,7 @@ def _number(name: str) -> tuple[str, int]:
 
 def _toctree(names: Iterable[str], title: str = "") -> str:
     lines = ["", "", "```{toctree}", ":hidden:", *([f":caption: {title}"] if title else []), ""]
-    return "\n".join([*lines, *(f"/{name}" for name in names), "```", ""])
+    return "\n".join([*lines, *names, "```", ""])
 
 
 def _write(folder: Path, files: dict[str, str]) -> None:
