@@ -5,8 +5,8 @@
 
 Prints milliseconds per pair (median), ratios, and the difference of each output from eager
 PyTorch in grey levels of 255. The engines run alternately, so that other load affects all of them.
-`--all` prints one Markdown table of every network; networks without shipped weights have random
-parameters.
+With a CUDA device the table has it, too. `--all` prints one Markdown table of every network;
+networks without shipped weights have random parameters.
 """
 
 import argparse
@@ -61,13 +61,32 @@ def engines_of(name: str) -> dict[str, Fuse]:
     if weights is None:
         raise SystemExit(f"{name} has no weights; choose a learned method")
     compiled = torch.compile(load_network(weights))
+    on_gpu = cuda_engines(weights) if torch.cuda.is_available() else {}
     return {
         "torch eager": torch_fuse(load_network(weights), torch.contiguous_format),
         "torch channels last": torch_fuse(load_network(weights), torch.channels_last),
         "torch.compile": torch_fuse(compiled, torch.contiguous_format),  # type: ignore[arg-type]
         "OpenVINO f32": load_method(name),
         "OpenVINO bf16": load_method(name, {"precision": "bf16"}),
+        **on_gpu,
     }
+
+
+def cuda_engines(weights: Path) -> dict[str, Fuse]:
+    """The same on a CUDA device, copies to it and back included; not run where there is none."""
+
+    def fuse_with(kind: torch.dtype) -> Fuse:
+        network = load_network(weights).to("cuda", kind, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+        @torch.inference_mode()
+        def fuse(ct: Float32Array, mr: Float32Array) -> Float32Array:
+            images = (torch.from_numpy(one).to("cuda", kind) for one in (ct, mr))
+            fused: Float32Array = network(*images).float().cpu().numpy()  # waits for the device
+            return fused
+
+        return fuse
+
+    return {"CUDA f32": fuse_with(torch.float32), "CUDA f16": fuse_with(torch.float16)}
 
 
 def head(size: int) -> tuple[Float32Array, Float32Array]:

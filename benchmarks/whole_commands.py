@@ -4,8 +4,8 @@
 
 CT of 512x512x234 and MR of the Visible Human Female: read, register, check, fuse, and write the
 fused, colour and MR series as DICOM. The SimpleITK script writes two compressed volumes; elastix
-only registers and resamples. Prints medians, spreads, processor time, peak memory, and the mean error
-at the brain's corners against the transform that is provided with the data.
+only registers and resamples. Prints medians, spreads, processor time, peak memory, and the mean
+error at the brain's corners against the transform that is provided with the data.
 """
 
 import argparse
