@@ -56,6 +56,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
         "registration",
         "delineation",
         "measured",
+        "performance",
         "reproduction",
         "related-work",
         "dicom-cases",

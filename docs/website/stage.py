@@ -42,8 +42,8 @@ ORIGINALS = (".svg", ".webp")
 
 NOT_SEARCHED = (
     "benchmarks/", "dicom-cases", "altered-inputs", "delineation", "testing", "changelog",
-    "reproduction", "compared", "related-work", "measured", "larger-sites", "release",
-    "contributing",
+    "reproduction", "compared", "related-work", "measured", "performance", "larger-sites",
+    "release", "contributing",
 )  # fmt: skip
 """Documents of tables and long records, which would double the index of the search."""
 

@@ -1,5 +1,6 @@
 """The verdict of registration QA, and its words in messages, QA sheets and DICOM objects."""
 
+import math
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -7,6 +8,14 @@ Grade = Literal["pass", "inspect", "refuse"]
 
 MARKS: dict[Grade, str] = {"pass": "", "inspect": "INSPECT", "refuse": "QA FAILED"}
 """Prefix of the description of a series by grade."""
+
+ROUNDING = 1e-6
+"""Of a length in tenths of a millimetre that is meant to be whole."""
+
+
+def at_most(length_mm: float) -> str:
+    """An upper limit in tenths of a millimetre, rounded up: an error that is stated must hold."""
+    return f"{math.ceil(10 * length_mm - ROUNDING) / 10:.1f}"
 
 
 @dataclass(frozen=True)
@@ -29,7 +38,7 @@ class Verdict:
         """The result, without a full stop."""
         results: dict[Grade, str] = {
             "pass": "passed",
-            "inspect": f"INSPECT: registration error up to {self.high_mm:.1f} mm",
+            "inspect": f"INSPECT: registration error up to {at_most(self.high_mm)} mm",
             "refuse": "FAILED",
         }
         return f"registration QA{' of a region' if self.is_of_region else ''} {results[self.grade]}"

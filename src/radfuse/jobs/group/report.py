@@ -15,7 +15,7 @@ from radfuse.jobs.group.charts import Bar, histogram, share_bar
 from radfuse.jobs.group.rows import GRADES, CaseRow
 from radfuse.jobs.job import JobState
 from radfuse.record import NOTICE, now
-from radfuse.verdict import Grade
+from radfuse.verdict import Grade, at_most
 
 REPORT, REPORT_TABLE = "group.html", "group.csv"
 """Names in the folder."""
@@ -116,7 +116,9 @@ def _case_html(row: CaseRow) -> str:
 def _error_text(row: CaseRow) -> str:
     if row.error_mm is None:
         return ", the error is not estimated" if row.grade else ""
-    interval = f" ({row.low_mm:.1f} to {row.high_mm:.1f} mm)" if row.low_mm is not None else ""
+    interval = ""
+    if row.low_mm is not None and row.high_mm is not None:
+        interval = f" ({row.low_mm:.1f} to {at_most(row.high_mm)} mm)"
     return f", estimated error {row.error_mm:.1f} mm{interval}"
 
 

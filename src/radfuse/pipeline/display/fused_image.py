@@ -12,7 +12,7 @@ from radfuse.pipeline.display.browser import show_html
 from radfuse.pipeline.display.html import result_html
 from radfuse.pipeline.display.planes import Panel, image_panel, volume_panels
 from radfuse.record import Record
-from radfuse.verdict import Assessment, Grade
+from radfuse.verdict import Assessment, Grade, at_most
 
 QA_WORDS: dict[Grade, str] = {
     "pass": "QA passed", "inspect": "QA: inspect", "refuse": "QA FAILED",
@@ -125,7 +125,7 @@ class FusedImage(ABC):
         if assessment := self._assessment:
             text += f", {QA_WORDS[assessment.grade]}"
             if assessment.grade != "refuse":
-                text += f", error up to {assessment.verdict.high_mm:.1f} mm"
+                text += f", error up to {at_most(assessment.verdict.high_mm)} mm"
         return f"{text}>"
 
     @property

@@ -19,6 +19,7 @@ from radfuse.pipeline.study.colours import FusedColours
 from radfuse.pipeline.volume import Region, scale_on
 from radfuse.record import PET_CT, FurtherInput, Input
 from radfuse.registration.qa.brain_points import SCALP_AND_SKULL_MM
+from radfuse.verdict import at_most
 
 SIDES = (("left", "right"), ("back", "front"), ("up", "down"))
 """Directions along and against each axis of LPS."""
@@ -125,7 +126,7 @@ def worst_point(result: Result) -> WorstPoint | None:
     caption = (
         f"The error of the registration is estimated to be largest in {part} at {where} "
         f"(coordinates of the CT): {quality.error_mm:.1f} mm, with a 90 % interval from "
-        f"{quality.low_mm:.1f} to {quality.high_mm:.1f} mm. What is deeper than "
+        f"{quality.low_mm:.1f} to {at_most(quality.high_mm)} mm. What is deeper than "
         f"{SCALP_AND_SKULL_MM:.0f} mm below the surface of the head counts as brain. "
     )
     if is_inside:

@@ -5,7 +5,7 @@ from typing import Any
 
 from radfuse.modality import CT, MR, NM, PT
 from radfuse.registration.functional.measurement import Measured
-from radfuse.verdict import Grade, Verdict
+from radfuse.verdict import Grade, Verdict, at_most
 
 PASS_MM = 3.0
 """Largest upper end of the interval that passes: about half the resolution of a PET."""
@@ -102,8 +102,9 @@ class FunctionalQuality:
         return (
             f"{self.verdict.sentence()}{separator} estimated error of the {one.functional} at the "
             f"worst point of the brain {self.error_mm:.1f} mm (90 % interval {self.low_mm:.1f} to "
-            f"{self.high_mm:.1f} mm, passes up to {self.threshold_mm:.1f} mm); re-registration "
-            f"distance {one.reregistration_mm:.1f} mm, {one.swapped_mm:.1f} mm between both roles, "
+            f"{at_most(self.high_mm)} mm, passes up to {self.threshold_mm:.1f} mm); "
+            f"re-registration distance {one.reregistration_mm:.1f} mm, "
+            f"{one.swapped_mm:.1f} mm between both roles, "
             f"halves of the brain agree to {one.mean_half_mm:.1f} mm, {one.brain_in_view:.0%} "
             f"of the brain in the field of view, mirror image {one.mirror_fit:.0%} as similar"
             f"{caution}"

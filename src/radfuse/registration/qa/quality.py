@@ -7,7 +7,7 @@ from radfuse.registration.optimizer import HEAD_RADIUS_MM
 from radfuse.registration.qa.regions import Residuals, is_distorted
 from radfuse.registration.qa.skull_fit import PATCH_TOLERANCE_MM
 from radfuse.registration.qa.skull_profiles import MAX_SHIFT_MM
-from radfuse.verdict import Grade, Verdict
+from radfuse.verdict import Grade, Verdict, at_most
 
 PASS_MM = 1.9
 """Largest upper end of the interval that passes: AAPM TG-132 asks for 1 to 2 mm. With it 2 of 129
@@ -148,7 +148,7 @@ class Quality:
         """The grade and the error, in a few words."""
         if self.not_judged:
             return f"QA {self.grade}, error unknown"
-        interval = f"{self.low_mm:.1f} to {self.high_mm:.1f} mm"
+        interval = f"{self.low_mm:.1f} to {at_most(self.high_mm)} mm"
         return f"QA {self.grade}, error {self.error_mm:.1f} mm (90 % interval {interval})"
 
     def __repr__(self) -> str:
@@ -163,8 +163,8 @@ class Quality:
         return (
             f"{self.verdict.sentence()}{separator} estimated error at the worst point of the brain "
             f"{'in the region ' if self.region else ''}"
-            f"{self.error_mm:.1f} mm (90 % interval {self.low_mm:.1f} to {self.high_mm:.1f} mm, "
-            f"passes up to {self.threshold_mm:.1f} mm); "
+            f"{self.error_mm:.1f} mm (90 % interval {self.low_mm:.1f} to "
+            f"{at_most(self.high_mm)} mm, passes up to {self.threshold_mm:.1f} mm); "
             f"skull displacement {self.displacement_mm:.1f} mm (at most "
             f"{MAX_DISPLACEMENT_MM:.1f} mm), "
             f"{self.within_tolerance:.0%} of skull patches within {PATCH_TOLERANCE_MM:.0f} mm, "
