@@ -8,7 +8,9 @@ import torch
 from numpy.typing import NDArray
 
 from checkpoint_kit import write_checkpoint
-from conftest import SHARED
+
+SHARED = Path(__file__).parents[2] / "shared"
+"""Beside the repository."""
 
 TENSORFLOW = {
     "densefuse_model_bs2_epoch4_all_weight_1e2.ckpt": "densefuse_tf_bs2_epoch4_all_weight_1e2",
