@@ -21,6 +21,10 @@ for (let i = 0; i < bytes.length; i += 32768) {
 return [levels.BYTES_PER_ELEMENT, btoa(text)];
 """
 
+TAKEN = """return document.body.dataset.busy === 'false'
+  && (radfuse.state.names.{role} === '{name}' || !document.getElementById('error').hidden)"""
+"""Whether a file was read, or refused."""
+
 
 class TryDriver:
     """The application in a browser."""
@@ -41,14 +45,16 @@ class TryDriver:
             self.wait_until_idle()
 
     def press(self, button: str) -> None:
-        """Press a button and wait for what it does."""
-        self.browser.find_element(By.ID, button).click()
+        """Press a button, once it may be, and wait for what it does."""
+        found = self.browser.find_element(By.ID, button)
+        WebDriverWait(self.browser, WAIT_S, poll_frequency=0.05).until(lambda _: found.is_enabled())
+        found.click()
         self.wait_until_idle()
 
     def give(self, role: str, path: Path) -> None:
         """Choose a file of the CT or of the MR."""
         self.browser.find_element(By.ID, f"{role}-file").send_keys(str(path))
-        self.wait_until_idle()
+        self._wait(TAKEN.format(role=role, name=path.name))
 
     def fuse(self, ct: Path, mr: Path) -> NDArray[np.generic]:
         """The grey levels of two files, fused."""
