@@ -22,13 +22,12 @@ from importlib.metadata import version
 from pathlib import Path
 
 from comparison import RATIO
+from whole_commands import CT, MR
 
 FOLDER = Path(__file__).parent
 DOCUMENT, STORED = (
     FOLDER.parent / "docs" / name for name in ("performance.md", "performance.json")
 )
-HEAD = FOLDER.parents[1] / "shared/data/real/3d_vhf"
-CT, MR = HEAD / "vhf_head_ct_8bit_hu.nii.gz", HEAD / "vhf_head_mr_t1_8bit.nii.gz"
 
 WORSE = 1.1
 """Times the stored ratio from which one is a regression."""

@@ -83,12 +83,13 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--methods", nargs="+", default=list(METHODS))
     given = parser.parse_args()
-    truth = sitk.ReadTransform(str(TRUTH)).GetInverse()
+    ct_from_mr = sitk.ReadTransform(str(TRUTH))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         programs = commands(given.methods, folder)
         results = alternately(programs, folder, given.rounds)
-        points = [truth.GetInverse().TransformPoint(point) for point in corners(VHF_BRAIN_MM)]
+        points = [ct_from_mr.TransformPoint(point) for point in corners(VHF_BRAIN_MM)]
+        truth = ct_from_mr.GetInverse()
         errors = {
             one: error_mm(transform_of(folder / f"{one}-0".replace(" ", "-")), truth, points)
             for one in programs

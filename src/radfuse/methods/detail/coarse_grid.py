@@ -8,9 +8,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, gaussian_filter1d, maximum_filter
 
 from radfuse.arrays import BoolArray, Float32Array
-
-Spacing = tuple[float, float, float]
-"""Of slices, rows and columns, mm."""
+from radfuse.methods.head import Spacing
 
 Region = tuple[slice, slice, slice]
 """Slices, rows and columns of a volume."""

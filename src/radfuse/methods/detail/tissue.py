@@ -28,7 +28,6 @@ CLEAR = (0.03, 0.12)
 """Share of skull, smoothed likewise, from which on detail fades, and range down to none: 3 to
 1.5 mm from a flat bone."""
 
-
 SOFT_HU = -200.0
 """Tissue is denser than that."""
 
