@@ -12,8 +12,9 @@ from radfuse.methods import signed_detail
 from radfuse.methods.bone_blend import BoneBlend
 from radfuse.methods.detail import head_contrast
 from radfuse.methods.detail.coarse_grid import CoarseGrid, smoothed
-from radfuse.methods.detail.head_contrast import noise_hu
+from radfuse.methods.detail.head_contrast import SAMPLED, Background, noise_hu, noise_samples
 from radfuse.methods.detail.skull import Skull
+from radfuse.methods.detail.tissue import Tissue
 from radfuse.methods.head import ArrayHead
 from radfuse.methods.signed_detail import SignedDetail
 from radfuse.metrics.findings_kept import (
@@ -188,6 +189,21 @@ def test_air_around_a_head_changes_next_to_nothing(example: Example) -> None:
     rows, columns = (slice(before, -after) for before, after in margin[1:])
     inner = fused(wide)[:, rows, columns]
     np.testing.assert_allclose(inner, example.fused, atol=0.25 / 255)
+
+
+def test_noise_of_coarse_pixels_is_sampled_beside_air_too() -> None:
+    """As over all pixels, though only what is near tissue is computed."""
+    hu = np.full((3, 40, 40), np.float32(AIR_HU))
+    hu[:, 9:30, 9:30] = np.random.default_rng(4).normal(30, 2, (3, 21, 21))
+    head = ArrayHead(hu, np.zeros_like(hu), (6.0, 6.0, 6.0))
+    grid = CoarseGrid.over(head.shape, head.spacing_mm, 2.0)
+    whole = slice(0, len(hu))
+    skull = Skull.of(grid, 300.0, [hu])
+    found = Background(head.spacing_mm, grid, noise_hu(head), skull)
+    found.gather(head, [(whole, head.read_mr(whole))])
+    near = Tissue.of(head, (whole, slice(0, 40), slice(0, 40)), skull, found.fine_mm)
+    expected = noise_samples(near.smooth_hu, near.brain)[::SAMPLED]
+    np.testing.assert_array_equal(found.fine_apart[0], expected)
 
 
 SPACING_MM = (1.0, 1.0, 1.0)

@@ -223,6 +223,6 @@ def _distances(
 
 def _quantile(values: Float64Array, weights: Float64Array, share: float) -> float:
     """The least value that this share of the weights does not exceed."""
-    order = np.argsort(values)
+    order = np.argsort(values, kind="stable")
     reached = np.cumsum(weights[order])
     return float(values[order][np.searchsorted(reached, share * reached[-1])])

@@ -113,11 +113,11 @@ def noise_hu(head: Head) -> float:
     values = []
     for index in np.unique(np.linspace(0, count - 1, NOISE_SLICES + 2).astype(int)[1:-1]):
         hu = head.read_ct(slice(int(index), int(index) + 1))
-        values.append(_apart(hu, (hu > BRAIN_RANGE_HU[0]) & (hu < BRAIN_RANGE_HU[1])))
+        values.append(noise_samples(hu, (hu > BRAIN_RANGE_HU[0]) & (hu < BRAIN_RANGE_HU[1])))
     return _deviation(np.concatenate(values))
 
 
-def _apart(values: Float32Array, mask: BoolArray) -> Float32Array:
+def noise_samples(values: Float32Array, mask: BoolArray) -> Float32Array:
     """Distances of masked pixels from the mean of those `LAG` before and after in their row.
 
     Pixels so far apart have noise of their own; the scale is that of a single pixel's noise.
@@ -161,7 +161,7 @@ class Background:
     ) -> tuple[tuple[Float32Array, ...], Float32Array]:
         """The coarse planes of some slices, and a sample of the noise of their smoothed HU."""
         part, base = based
-        region = region_of_tissue(head, part, self.grid)
+        region = region_of_tissue(head, part, self.grid, LAG)
         near, base = Tissue.of(head, region, self.skull, self.fine_mm), base[:, *region[1:]]
         normal = near.normal.astype(np.float32)
         free = (~near.rim).astype(np.float32)
@@ -177,7 +177,7 @@ class Background:
             self.grid.placed(self.grid.reduce(plane), region, of_air)
             for plane, of_air in zip(planes, OF_AIR, strict=True)
         )
-        return block, _apart(near.smooth_hu, near.brain)[::SAMPLED]
+        return block, noise_samples(near.smooth_hu, near.brain)[::SAMPLED]
 
     def gathered(self) -> Iterator[Float32Array]:
         """The coarse volumes, in the order of `planes`."""
@@ -289,7 +289,7 @@ def _unexplained(hu: Float32Array, base: Float32Array, normal: Float32Array) -> 
     if not inside.any():
         return np.zeros_like(hu)
     level, value = base[inside] / normal[inside], hu[inside] / normal[inside]
-    parts = np.array_split(np.argsort(level), BASE_BINS)
+    parts = np.array_split(np.argsort(level, kind="stable"), BASE_BINS)
     middle, usual = (
         [float(np.median(values[part])) for part in parts if len(part)] for values in (level, value)
     )

@@ -1,11 +1,13 @@
 """Structures on disk: a JSON file each in a study's folder, written before a request ends."""
 
+import os
 import re
 import shutil
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import RLock
+from time import time_ns
 
 from pydantic import ValidationError
 
@@ -176,7 +178,7 @@ class StructureStore:
             if revision is not None:
                 _check_revision(self._read(path, self.grid(study)), revision)
             path.parent.joinpath(DELETED).mkdir(exist_ok=True)
-            path.touch()  # the time of the deletion
+            os.utime(path, ns=(time_ns(), time_ns()))  # of the deletion, finer than `touch`
             path.replace(path.parent / DELETED / path.name)
 
     def deleted(self, study: str) -> list[DeletedStructure]:
