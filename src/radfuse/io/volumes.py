@@ -20,7 +20,9 @@ import SimpleITK as sitk
 from nibabel.filebasedimages import ImageFileError
 from nibabel.imageglobals import logger
 from nibabel.spatialimages import HeaderDataError
+from nibabel.volumeutils import apply_read_scaling
 
+from radfuse.arrays import writable_image
 from radfuse.errors import GeometryError, InputError
 from radfuse.io.volume_checks import check_right_angles, checked_volume
 from radfuse.io.volume_headers import (
@@ -186,7 +188,7 @@ def _read_nifti(named: Path, path: Path) -> sitk.Image:
             with named.open("rb") as stream:
                 check_compressed(stream, path)
         with np.errstate(over="ignore"):  # infinity is refused with the other values
-            voxels = np.asarray(nifti.dataobj, np.float32).reshape(nifti.shape[:3])
+            image = _scaled(nifti)
     except FileNotFoundError as error:
         name = Path(str(error.filename)).name
         raise InputError(
@@ -200,10 +202,20 @@ def _read_nifti(named: Path, path: Path) -> sitk.Image:
             ) from error
         raise InputError(f"{path}: damaged or truncated ({reason}); copy it again") from error
     spacing = np.linalg.norm(affine[:3, :3], axis=0)
-    image = sitk.GetImageFromArray(np.ascontiguousarray(voxels.T))
     image.SetSpacing(spacing.tolist())
     image.SetOrigin(affine[:3, 3].tolist())
     image.SetDirection((affine[:3, :3] / spacing).ravel().tolist())
+    return image
+
+
+def _scaled(nifti: nibabel.Nifti1Image) -> sitk.Image:
+    """The values of a volume, slice by slice: the whole in float64 would be twice the memory."""
+    stored = nifti.dataobj.get_unscaled().reshape(nifti.shape[:3], order="F")
+    image, values = writable_image(stored.shape, np.float32)
+    for index, plane in enumerate(values):
+        plane[:] = apply_read_scaling(
+            stored[..., index].T, np.float64(nifti.dataobj.slope), np.float64(nifti.dataobj.inter)
+        )
     return image
 
 
