@@ -6,6 +6,7 @@ available. `docs/images/fused.png` is the image of the README.
 
 import csv
 import json
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -90,9 +91,14 @@ def methods_document() -> str:
                 values = [f"{means[one]:.4g}" if means else "" for one in PAPER_METRICS]
                 cells = [*values, f"{seconds[name]:.2g}" if name in seconds else ""]
                 label = f"`{name}`" + (" (default)" if name == DEFAULT_METHOD else "")
-                texts = [label, info.summary, info.source, info.proof]
+                texts = [label, info.summary, *map(_linked, (info.source, info.proof))]
                 lines.append(f"| {' | '.join([*texts, *cells])} |")
     return "\n".join([*lines, "", *_hidden_findings(), "", f"*{NOTICE}*", ""])
+
+
+def _linked(text: str) -> str:
+    """A text of the code whose documents are links."""
+    return re.sub(r"\bdocs/([\w-]+)\.md", r"[\1](\1.md)", text)
 
 
 def _benchmark_rows(name: str) -> list[dict[str, str]]:
@@ -200,7 +206,9 @@ def metrics_document() -> str:
     """The catalogue of metrics and the profiles as Markdown."""
     lines = [METRICS_HEAD.format(default=DEFAULT_PROFILE)]
     for name, profile in PROFILES.items():
-        lines += [f"## `{name}`", "", f"{profile.summary}. {profile.source}.", ""]
+        sentences = [f"{one[0].upper()}{one[1:]}." for one in (profile.summary, profile.source)]
+        text = " ".join(sentences).replace("docs/metrics.md", "this document")
+        lines += [f"## `{name}`", "", text, ""]
         lines += ["| column | better | metric | options |", "|---|---|---|---|"]
         for column, choice in profile.columns.items():
             arrow = "↑" if METRICS[choice.metric].larger_is_better else "↓"
@@ -226,7 +234,7 @@ def _metric_row(name: str, info: metrics.MetricInfo) -> str:
         "may be swapped" if info.symmetric else "not",
         {(True, True): "too", (True, False): "only"}.get((info.in_3d, info.in_2d), ""),
         str(info.min_side),
-        info.source,
+        _linked(info.source),
     ]
     return f"| {' | '.join(cells)} |"
 

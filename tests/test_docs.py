@@ -74,6 +74,14 @@ def test_paths_named_in_the_guides_exist(name: str) -> None:
         assert known.exists(), path
 
 
+def test_documents_that_the_code_names_exist() -> None:
+    for path in (ROOT / "src").rglob("*.py"):
+        for name in re.findall(
+            r"\b(?:docs|examples)/[\w/-]+\.md", path.read_text(encoding="utf-8")
+        ):
+            assert (ROOT / name).is_file(), f"{path.name}: {name}"
+
+
 def test_architecture_lists_every_sub_folder() -> None:
     text = (ROOT / "docs/architecture.md").read_text()
     for folder in (ROOT / "src/radfuse").glob("*/*/"):

@@ -17,22 +17,36 @@ ITEM = re.compile(r"^ {2}(?P<name>\S.*?)(?: {2,}(?P<text>.*))?$")
 
 def readable(document: str) -> str:
     """The document of the commands, with lists instead of columns."""
-    return BLOCK.sub(lambda block: "\n".join(_command(block["title"], block["help"])), document)
+    summaries = {block["title"]: _summary(block["help"]) for block in BLOCK.finditer(document)}
+    return BLOCK.sub(
+        lambda block: "\n".join(_command(block["title"], block["help"], summaries)), document
+    )
 
 
-def _command(title: str, text: str) -> Iterator[str]:
+def _summary(text: str) -> str:
+    """The first sentence of what a command does, which lists of commands may cut off."""
+    return joined(text.split("\n\n")[1]).partition(". ")[0].rstrip(".") + "."
+
+
+def joined(text: str) -> str:
+    """Wrapped lines as one; a word that was broken after a hyphen is one word again."""
+    return re.sub(r"(?<=\w-) (?=\w)(?!(?:and|or|to)\b)", "", " ".join(text.split()))
+
+
+def _command(title: str, text: str, summaries: dict[str, str]) -> Iterator[str]:
     """Usage as code, what it does as paragraphs, options and commands as lists."""
     start, *sections = SECTION.split(text)
     usage, _, description = start.partition("\n\n")
     yield from (f"## {title}", "", "```text", usage, "```", "")
     for paragraph in re.split(r"\n\n+", description.strip("\n")):
-        yield from (_escaped(" ".join(paragraph.split())), "")
+        yield from (_escaped(joined(paragraph)), "")
     for section in sections:
         heading, _, lines = section.partition("\n")
         yield from (f"**{heading.rstrip(':')}**", "")
         for name, words in _items(lines.splitlines()):
             shown = f"[{name}](#{_anchor(title, name)})" if heading == "Commands:" else f"`{name}`"
-            yield from (shown, f": {_escaped(words) or '&nbsp;'}", "")
+            whole = summaries[f"{title} {name}"] if words.endswith("...") else words
+            yield from (shown, f": {_escaped(whole) or '&nbsp;'}", "")
 
 
 def _items(lines: list[str]) -> Iterator[tuple[str, str]]:
@@ -43,7 +57,7 @@ def _items(lines: list[str]) -> Iterator[tuple[str, str]]:
             items.append((found["name"], [found["text"] or ""]))
         elif line.strip():
             items[-1][1].append(line.strip())
-    return ((name, " ".join(words).strip()) for name, words in items)
+    return ((name, joined("\n".join(words))) for name, words in items)
 
 
 def _anchor(title: str, name: str) -> str:

@@ -1,14 +1,26 @@
 """What the site changes in signatures and docstrings before Sphinx renders them."""
 
 import inspect
+import re
 from typing import Any, get_type_hints
 
+from numpy.typing import ArrayLike
 from sphinx.application import Sphinx
+from sphinx.util.typing import stringify_annotation
 
 import radfuse
 
 FIELDS = "attribute", "property"
 """Kinds of members whose docstring is a sentence, not `type: text`."""
+
+LIMITED = re.compile(r"~typing\.Annotated\[(\w+), FieldInfo\((?:[^()]|\([^()]*\))*\)\]")
+"""A type with the limits that pydantic checks."""
+
+ARRAY_LIKE = stringify_annotation(ArrayLike, "smart")
+"""`ArrayLike` as Sphinx expands it."""
+
+DOCUMENT = re.compile(r"(?<![`\w/])(?:docs/|(?=examples/))([\w/-]+)\.md")
+"""A document that a docstring names."""
 
 _sentences: dict[str, list[str]] = {}
 """Docstrings of fields as they were before napoleon, by name."""
@@ -17,7 +29,8 @@ _sentences: dict[str, list[str]] = {}
 def setup(app: Sphinx) -> None:
     """Register all of it; napoleon has priority 500."""
     _state_plain_types()
-    app.connect("autodoc-process-signature", _leave_out_settings)
+    app.connect("autodoc-process-signature", _plain_signature)
+    app.connect("autodoc-process-docstring", _link_documents, priority=300)
     app.connect("autodoc-process-docstring", _join_returns, priority=400)
     app.connect("autodoc-process-docstring", _keep_sentence, priority=400)
     app.connect("autodoc-process-docstring", _restore_sentence, priority=600)
@@ -38,11 +51,25 @@ def _is_settings(value: object) -> bool:
     return inspect.isclass(value) and hasattr(value, "__pydantic_fields__")
 
 
-def _leave_out_settings(
-    _app: Sphinx, _what: str, _name: str, value: object, *_: object
-) -> tuple[str, None] | None:
-    """No signature of settings: their keywords are the attributes below."""
-    return ("", None) if _is_settings(value) else None
+def _plain_signature(
+    _app: Sphinx, _what: str, _name: str, value: object, _options: Any, given: str, returned: str
+) -> tuple[str, str | None] | None:
+    """Short names of types; no signature of settings: their keywords are the attributes below."""
+    if _is_settings(value):
+        return "", None
+    return (plain_types(given), returned) if given else None
+
+
+def plain_types(signature: str) -> str:
+    """A signature with the short names of its types."""
+    return LIMITED.sub(r"\1", signature).replace(ARRAY_LIKE, "~numpy.typing.ArrayLike")
+
+
+def _link_documents(
+    _app: Sphinx, _what: str, _name: str, _object: object, _options: object, lines: list[str]
+) -> None:
+    """Links to the documents that a docstring names."""
+    lines[:] = [DOCUMENT.sub(r":doc:`\g<0> </\1>`", line) for line in lines]
 
 
 def _join_returns(

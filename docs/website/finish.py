@@ -20,6 +20,16 @@ BUILT = ("samples", "try")
 MAX_COLUMN_PX = 700
 """Images that are wider than the column of text are links to themselves, for small windows."""
 
+COLUMNS = {"sentence": 100, "words": 30}
+"""Classes of columns of a table, and the characters of a cell above which a column has it."""
+
+TABLE = re.compile(r"(<thead>.*?</thead>)(.*?)</table>", re.DOTALL)
+ROW = re.compile(r"<tr.*?</tr>", re.DOTALL)
+CELL = re.compile(r"<td[^>]*>(.*?)</td>", re.DOTALL)
+OPTION = re.compile(r'(?<![\w-])(?<!"option">)--?[A-Za-z][\w-]*(?![^<]*>)')
+COMMANDS = re.compile(r'(?<=<div class="highlight-sh notranslate">).*?</pre>', re.DOTALL)
+NAME = re.compile(r'((?:<h1>|class="title">)radfuse\.)(?=\w)')
+
 LONG, LONGEST = 24, 40
 """Characters of a word of code above which it may be broken after `_`, and anywhere."""
 
@@ -39,9 +49,16 @@ def _inline_math(translator: HTML5Translator, node: nodes.math) -> None:
 
 
 def _block_math(translator: HTML5Translator, node: nodes.math_block) -> None:
-    formula = convert(node.astext().strip(), display="block")
-    translator.body.append(f'<div class="math" tabindex="0" role="group">{formula}</div>')
+    formulas = "".join(
+        f"<span>{convert(one, display='block')}</span>" for one in split(node.astext())
+    )
+    translator.body.append(f'<div class="math" tabindex="0" role="group">{formulas}</div>')
     raise nodes.SkipNode
+
+
+def split(formula: str) -> list[str]:
+    """The formulas that wide spaces separate: below each other where a line is short."""
+    return [part.strip() for part in re.split(r"\\q?quad(?![a-z])", formula) if part.strip()]
 
 
 def _add_context(
@@ -79,8 +96,30 @@ def finish(html: str, folder: Path) -> str:
         flags=re.DOTALL,
     )
     html = re.sub(r'<span class="pre">([^<]+)</span>', lambda word: _breakable(word[1]), html)
+    html = COMMANDS.sub(
+        lambda code: OPTION.sub(r'<span class="option">\g<0></span>', code[0]), html
+    )
+    html = NAME.sub(r"\1<wbr>", html)
+    html = re.sub(r"(?<=</strong>) -- |(?<=</a>) -- |(?<=</code>) -- ", " \u2013 ", html)
+    html = TABLE.sub(_table, html)
     numbers = iter(range(1_000_000))
     return re.sub(r"<img ([^>]*?)/?>", lambda tag: _image(tag, folder, next(numbers)), html)
+
+
+def _table(table: re.Match[str]) -> str:
+    """A table whose headings state which columns are not to be narrow."""
+    rows = [
+        [len(re.sub(r"<[^>]+>", "", one)) for one in CELL.findall(row)]
+        for row in ROW.findall(table[2])
+    ]
+    lengths = [max(column) for column in zip(*rows, strict=False)]
+    kinds = (next((one for one in COLUMNS if length > COLUMNS[one]), "") for length in lengths)
+    head = re.sub(
+        '(?<=<th class="head)(?=[ "])(?! sentence| words)',
+        lambda _: f" {next(kinds, '')}".rstrip(),
+        table[1],
+    )
+    return table[0].replace(table[1], head, 1)
 
 
 def _breakable(word: str) -> str:
@@ -91,7 +130,7 @@ def _breakable(word: str) -> str:
     if len(word) > LONGEST and "/" not in word and "_" not in word:
         return f'<span class="pre long">{word}</span>'
     ends = "/_" if len(word) > LONG else "/"
-    parts = re.findall(rf"[^{ends}]*[{ends}]+|[^{ends}]+$", word)
+    parts = re.findall(rf"^[{ends}]*[^{ends}]*[{ends}]*|[^{ends}]*[{ends}]+|[^{ends}]+$", word)
     return "<wbr>".join(f'<span class="pre">{part}</span>' for part in parts)
 
 

@@ -82,6 +82,20 @@ def test_every_image_has_a_text(site: Path, documents: dict[str, str]) -> None:
                 assert ((site / name).parent / source[1]).is_file(), f"{name}: {tag}"
 
 
+def test_no_mark_of_a_source_is_in_the_text(documents: dict[str, str]) -> None:
+    """Marks of Markdown and reStructuredText, and what Sphinx makes of types and dashes."""
+    marks = re.compile(r"\*\*|\]\(|```|\$\$|\{toctree\}|:doc:|FieldInfo|_NestedSequence| -- ")
+    hidden = re.compile(r"<(pre|code|script|style|math|head)\b.*?</\1>", re.DOTALL)
+    for name, text in documents.items():
+        shown = re.sub(r"<[^>]+>", "", hidden.sub("", text))
+        assert not marks.search(shown), f"{name}: {marks.findall(shown)}"
+
+
+def test_no_section_is_empty(documents: dict[str, str]) -> None:
+    empty = re.compile(r"<section[^>]*>\s*(?:<span[^>]*></span>\s*)*<(h\d)>.*?</\1>\s*</section>")
+    assert [name for name, text in documents.items() if empty.search(text)] == []
+
+
 def test_nothing_is_loaded_from_other_servers(site: Path, documents: dict[str, str]) -> None:
     loading = re.compile(
         r'<(?:script|img|iframe|source)\b[^>]*src="(?:https?:)?//|'
@@ -97,6 +111,10 @@ def address(site: Path) -> Iterator[str]:
     class Quiet(http.server.SimpleHTTPRequestHandler):
         def log_message(self, *_: object) -> None:
             pass
+
+        def end_headers(self) -> None:
+            self.send_header("Cache-Control", "no-store")  # a test changes a file
+            super().end_headers()
 
     handler = functools.partial(Quiet, directory=str(site.parent))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:

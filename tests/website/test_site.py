@@ -8,6 +8,8 @@ from types import ModuleType
 import pytest
 from PIL import Image
 
+import radfuse
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -72,6 +74,44 @@ def test_finishing_twice_changes_nothing(finish: ModuleType, tmp_path: Path) -> 
     assert finish.finish(finished, tmp_path) == finished
 
 
+def test_a_command_is_not_broken_inside_an_option(finish: ModuleType, tmp_path: Path) -> None:
+    code = '<div class="highlight-sh notranslate"><pre>x <span class="w"> </span>--a-b a-b -o</pre>'
+    finished = finish.finish(code, tmp_path)
+    assert re.findall('<span class="option">([^<]+)</span>', finished) == ["--a-b", "-o"]
+    assert finish.finish(finished, tmp_path) == finished
+
+
+def test_a_column_of_sentences_is_not_narrow(finish: ModuleType, tmp_path: Path) -> None:
+    head = '<th class="head"><p>a</p></th><th class="head text-right"><p>b</p></th>'
+    row = f"<tr><td>{'w' * 40}</td><td>{'s' * 101}</td></tr>"
+    html = f"<table><thead><tr>{head}</tr></thead>{row}</table>"
+    finished = finish.finish(html, tmp_path)
+    assert re.findall('class="(.*?)"', finished) == ["head words", "head sentence text-right"]
+    assert finish.finish(finished, tmp_path) == finished
+
+
+def test_a_path_keeps_its_first_slash(finish: ModuleType, tmp_path: Path) -> None:
+    finished = finish.finish('<span class="pre">/var/lib</span>', tmp_path)
+    assert finished == '<span class="pre">/var/</span><wbr><span class="pre">lib</span>'
+
+
+def test_formulas_side_by_side_can_be_below_each_other(finish: ModuleType) -> None:
+    assert finish.split(r"a = b, \qquad c = \frac{1}{2}, \quad") == ["a = b,", r"c = \frac{1}{2},"]
+
+
+def test_signatures_have_the_names_of_types() -> None:
+    pytest.importorskip("sphinx", reason='needs the tools of the site: pip install -e ".[docs]"')
+    plain = importlib.import_module("docstrings").plain_types
+    inspect = importlib.import_module("sphinx.util.inspect")
+    given = {name: getattr(radfuse, name) for name in ("register", "series_of")}
+    signatures = {
+        name: str(inspect.stringify_signature(inspect.signature(one), unqualified_typehints=True))
+        for name, one in given.items()
+    }
+    assert "tuple[float, float, float, float, float, float]" in plain(signatures["register"])
+    assert "values: ~numpy.typing.ArrayLike |" in plain(signatures["series_of"])
+
+
 def test_options_of_commands_are_lists() -> None:
     commands = importlib.import_module("commands")
     text = (ROOT / "docs/commands.md").read_text(encoding="utf-8")
@@ -79,6 +119,12 @@ def test_options_of_commands_are_lists() -> None:
     assert "\n`--version`\n: Show the version and exit.\n" in readable
     assert "\n[fuse](#radfuse-fuse)\n: Fuse a CT and an MR of one head.\n" in readable
     assert "Options:" not in readable
+    assert (
+        ": Run the node until it is stopped by SIGTERM or Ctrl-C; what runs then runs again"
+        in readable
+    )
+    assert "docs/howto/train-your-own.md" in readable
+    assert not re.search(r"^: .*\.\.\.$", readable, re.MULTILINE)
     assert readable.count("\n`--json`\n: ") == len(re.findall(r"^  --json +\S", text, re.MULTILINE))
 
 

@@ -77,7 +77,7 @@ class MethodTable(dict[str, MethodDescription]):
 def methods() -> MethodTable:
     """List the fusion methods: those of the catalogue, then installed weights.
 
-    The path of an ONNX file is a method, too, see docs/howto/own-method.md.
+    The path of an ONNX file is a method, too, see examples/own-onnx-method.md.
 
     Raises
     ------
