@@ -86,7 +86,7 @@ def form_html(checks: Mapping[str, str]) -> str:
     return (
         f"<section><h2>Checks</h2>\n<table class='checks'><tr><th></th><th></th>{answers}</tr>\n"
         f"{rows}\n</table></section>\n"
-        f"<section><h2>Grade (AAPM TG-132)</h2>\n<table>\n{grades}\n</table>\n"
+        f"<section><h2>Grade (AAPM TG-132)</h2>\n<table class='grades'>\n{grades}\n</table>\n"
         "<p class='line'>Intended use and region <span>&nbsp;</span></p>\n"
         "<p class='line'>Comment <span>&nbsp;</span></p></section>"
     )
