@@ -9,9 +9,11 @@ demo in an empty environment with nothing but the wheels.
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -102,9 +104,19 @@ def check(output: Path) -> None:
     wheels = [one for one in files if one.endswith(".whl")]
     run(sys.executable, "-m", "twine", "check", "--strict", *files)
     run(sys.executable, "-m", "check_wheel_contents", *wheels)
+    for sdist in (one for one in files if one.endswith(".gz")):
+        if broken := re.findall(r"\]\((?!https?:|#)[^)]*\)", description(Path(sdist))):
+            sys.exit(f"{sdist} has links that a package index does not have: {broken}")
     [base] = (Path(one) for one in wheels if "radfuse_weights" not in one)
     if base.stat().st_size > MAX_WHEEL_BYTES:
         sys.exit(f"{base.name} has {base.stat().st_size} bytes, more than {MAX_WHEEL_BYTES}")
+
+
+def description(sdist: Path) -> str:
+    """The metadata of an sdist, with the README in it."""
+    with tarfile.open(sdist) as archive:
+        member = archive.extractfile(f"{sdist.name.removesuffix('.tar.gz')}/PKG-INFO")
+        return member.read().decode() if member else ""
 
 
 def validate_citation(folder: Path) -> None:
