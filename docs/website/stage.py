@@ -91,6 +91,7 @@ def _rewritten(path: str, text: str, names: set[str]) -> tuple[str, str]:
     folder = (ROOT / origin.get(path, path if is_example else f"docs/{path}")).parent
     if path.endswith(".rst"):
         return path, text
+    text = text.replace(" See `report.html`.", " It is in `report.html`, which the command writes.")
     blocks = re.split(r"(^```.*?^```[^\n]*$)", text, flags=re.MULTILINE | re.DOTALL)
     for i, block in enumerate(blocks):
         if block.startswith("```math"):
