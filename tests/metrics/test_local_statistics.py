@@ -76,6 +76,6 @@ def test_one_grey_level_in_the_farthest_corner_is_not_constant(window: WindowSha
 
 
 def test_window_of_image_size_is_measured_and_larger_refused() -> None:
-    assert window_means(noise(5, (8, 12)), "uniform8").shape == (1, 5)
+    assert window_means(noise(5, (8, 12))[None], "uniform8").shape == (1, 1, 5)
     with pytest.raises(InputError, match=r"uniform8 needs .* 8 pixels .* this one is \(7, 12\)"):
-        window_means(noise(5, (7, 12)), "uniform8")
+        window_means(noise(5, (7, 12))[None], "uniform8")

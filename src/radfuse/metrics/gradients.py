@@ -28,13 +28,12 @@ def gradient(
     slope in grey levels a pixel, for Prewitt's 6 times.
     """
     padded = _padded(image, border, rows)
-    smooth = weights[1] * padded[1:-1]
-    smooth += padded[:-2]
-    smooth += padded[2:]
+    middle = weights[1] * padded
+    smooth = padded[:-2] + padded[2:]
+    smooth += middle[1:-1]
     across = smooth[:, 2:] - smooth[:, :-2]
-    smooth = weights[1] * padded[:, 1:-1]
-    smooth += padded[:, :-2]
-    smooth += padded[:, 2:]
+    smooth = padded[:, :-2] + padded[:, 2:]
+    smooth += middle[:, 1:-1]
     return across, smooth[2:] - smooth[:-2]
 
 
@@ -42,11 +41,16 @@ def _padded(image: Float64Array, border: Border, rows: slice) -> Float64Array:
     """Rows of an image with a neighbour on each side."""
     first, last, _ = rows.indices(len(image))
     inside = image[max(first - 1, 0) : last + 1]
-    above, below = int(first == 0), int(last == len(image))
-    if border != "constant":
-        return np.pad(inside, ((above, below), (1, 1)), mode=border)
+    above = int(first == 0)
     padded = np.zeros((last - first + 2, image.shape[1] + 2))
     padded[above : above + len(inside), 1:-1] = inside
+    if border != "constant":
+        copied = 1 if border == "edge" else 2
+        if above:
+            padded[0] = padded[copied]
+        if last == len(image):
+            padded[-1] = padded[-1 - copied]
+        padded[:, 0], padded[:, -1] = padded[:, copied], padded[:, -1 - copied]
     return padded
 
 

@@ -1,8 +1,10 @@
 """Metrics built on models of the human eye."""
 
+from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
+from numpy.fft import fft2, ifft2
 from scipy.fft import fftfreq, irfft2, rfft2, rfftfreq
 
 from radfuse.arrays import Float64Array
@@ -31,10 +33,14 @@ MASKING_OFFSET = 0.0001
 """Z of the masking k C^p / (h C^q + Z), with k = h = 1, p = 3, q = 2 of Chen and Blum 2009."""
 
 
-def _frequencies(shape: tuple[int, ...], width_deg: float) -> Float64Array:
-    """Cycles a degree of each term of `rfft2`, (H, W // 2 + 1)."""
+def _frequencies(
+    shape: tuple[int, ...],
+    width_deg: float,
+    along_rows: Callable[[int, float], Float64Array] = rfftfreq,
+) -> Float64Array:
+    """Cycles a degree of each term of `rfft2`, (H, W // 2 + 1), or with `fftfreq` of `fft2`."""
     height, width = shape
-    down, across = fftfreq(height, 1 / height), rfftfreq(width, 1 / width)
+    down, across = fftfreq(height, 1 / height), along_rows(width, 1 / width)
     return np.asarray(np.hypot(down[:, None], across) / width_deg, np.float64)
 
 
@@ -47,8 +53,8 @@ def _sensitivity_cv(shape: tuple[int, ...]) -> Float64Array:
 
 @lru_cache(maxsize=2)
 def _sensitivity_cb(shape: tuple[int, ...]) -> Float64Array:
-    """The difference of Gaussians of Chen and Blum at each term of `rfft2`; not to be changed."""
-    frequency = _frequencies(shape, IMAGE_WIDTH_CB_DEG)
+    """The difference of Gaussians of Chen and Blum at each term of `fft2`; not to be changed."""
+    frequency = _frequencies(shape, IMAGE_WIDTH_CB_DEG, fftfreq)
     broad, narrow = (np.exp(-((frequency / f) ** 2)) for f in (DOG_BROAD, DOG_NARROW))
     return np.asarray(broad - DOG_SHARE * narrow, np.float64)
 
@@ -104,7 +110,8 @@ def _blurred(image: Float64Array, sigma: float) -> Float64Array:
     """Gaussian means; 0 outside the image."""
     offsets = np.arange(-REACH, REACH + 1)
     line = np.exp(-(offsets**2) / (2 * sigma**2)) / (np.sqrt(2 * np.pi) * sigma)
-    return zero_padded_means(image, line)
+    (means,) = zero_padded_means(image[None], line)
+    return np.asarray(means, np.float64)
 
 
 @kept
@@ -112,7 +119,8 @@ def _masked_contrast(image: Image, *, stretched: bool) -> Float64Array:
     """C': perceived local contrast with masking; none where the surroundings are black."""
     # The original works in [0, 1] before it stretches, which decides where some halves go.
     levels = stretched_levels(floats(image) / WHITE) if stretched else floats(image)
-    filtered = _filtered(levels, _sensitivity_cb(levels.shape))
+    # As in the original a complex transform, whose rounding errors in black parts are like its.
+    filtered = ifft2(fft2(levels) * _sensitivity_cb(levels.shape)).real.copy()
     fine, coarse = _blurred(filtered, FINE_SIGMA), _blurred(filtered, COARSE_SIGMA)
     contrast = np.divide(fine, coarse, out=np.ones_like(fine), where=coarse != 0)
     contrast -= 1

@@ -12,6 +12,13 @@ from radfuse.arrays import Float64Array
 WHITE = 255
 """Largest value of an image."""
 
+FREED = 2**24
+"""Bytes of memory that are freed once, unused, when the metrics are loaded. Of an array that is
+freed glibc keeps the memory for the next one, if any block as large was freed before; otherwise
+the system clears every page again, which can take longer than a metric."""
+
+np.empty(FREED, np.uint8)
+
 Arguments = ParamSpec("Arguments")
 Derived = TypeVar("Derived")
 

@@ -1,13 +1,14 @@
 """Local means, variances and covariances in sliding windows."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
-from typing import Literal
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal, cast
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 
-from radfuse.arrays import Float64Array
+from radfuse.arrays import BoolArray, Float64Array
 from radfuse.errors import InputError
 from radfuse.metrics.image_levels import Image, floats, kept
 
@@ -23,9 +24,11 @@ CONSTANT = 1e-8
 A window with two neighbouring whole levels has 1e-6 or more, rounding makes 1e-10 at most.
 """
 
-DOWN, ACROSS, STRIP = 16, 32, 64
-"""Windows of a column and of a row that one matrix product sums, and rows of windows that are
-computed together: the fastest of 8 to 128, and of 8 to 256, on images of 256 x 256."""
+DOWN, ACROSS = 16, 24
+"""Windows of a column and of a row that one matrix product sums: the fastest of 8 to 32."""
+
+STRIP_PIXELS = 2**15
+"""Windows that are computed together: the fastest of 2^12 to 2^16 on images of 256 x 256."""
 
 SAMPLE_VARIANCE = {"uniform7": 49 / 48}
 """From mean squares to the unbiased estimate, in the window whose users take that one."""
@@ -47,9 +50,12 @@ LINES: dict[WindowShape, Float64Array] = {
 }
 """Weights of a window along one axis; the window is their outer product."""
 
+UNIFORM = {"uniform11", "uniform8", "uniform7"}
+"""Windows of equal weights, whose sums need no products."""
+
 
 def window_means(images: Float64Array, window: WindowShape) -> Float64Array:
-    """Means over the windows wholly inside images (..., H, W), side - 1 smaller each way.
+    """Means over the windows wholly inside images (N, H, W), side - 1 smaller each way.
 
     Raises `InputError` where the window is larger than the images.
     """
@@ -59,11 +65,36 @@ def window_means(images: Float64Array, window: WindowShape) -> Float64Array:
             f"the window {window} needs images of {line.size} pixels a side or more; this one is "
             f"{images.shape[-2:]}; measure larger images or choose a smaller window"
         )
-    return weighted_means(images, line)
+    return _uniform_means(images, line.size) if window in UNIFORM else weighted_means(images, line)
+
+
+def _uniform_means(images: Float64Array, side: int) -> Float64Array:
+    """Means over square windows of equal weights, wholly inside images (N, H, W)."""
+    count, rows, columns = images.shape
+    means = np.empty((count, rows - side + 1, columns - side + 1))
+    for image, of_image in zip(images, means, strict=True):
+        sums = _sliding_sums(_sliding_sums(image.ravel(), side, columns), side, 1)
+        # Between two rows of windows there are those that reach into the next row.
+        windows = as_strided(sums, of_image.shape, (columns * sums.itemsize, sums.itemsize))
+        np.multiply(windows, 1 / side**2, out=of_image)
+    return means
+
+
+def _sliding_sums(values: Float64Array, count: int, step: int) -> Float64Array:
+    """Sums of `count` values that are `step` apart, from every first one; by halves of halves."""
+    if count == 1:
+        return values
+    half = _sliding_sums(values, count // 2, step)
+    other = count // 2 * step
+    sums = half[:-other] + half[other:]
+    if count % 2:
+        sums = sums[:-step]
+        sums += values[(count - 1) * step :]
+    return sums
 
 
 def weighted_means(images: Float64Array, line: Float64Array, *, step: int = 1) -> Float64Array:
-    """Sums over windows wholly inside images (..., H, W), weighted by the outer product of a line.
+    """Sums over windows wholly inside images (N, H, W), weighted by the outer product of a line.
 
     Every `step`-th window of a row and of a column; `line` has the weights along one axis. The sums
     are products with band matrices: most factors are 0, and still they take a third of the time.
@@ -71,20 +102,19 @@ def weighted_means(images: Float64Array, line: Float64Array, *, step: int = 1) -
     band = _band_matrix(line.tobytes(), step, DOWN)
     transposed = _band_matrix(line.tobytes(), step, ACROSS).T
     rows, columns = ((side - line.size) // step + 1 for side in images.shape[-2:])
-    means = np.empty((*images.shape[:-2], rows, columns))
-    for top in range(0, rows, STRIP):
-        strip = means[..., top : top + STRIP, :]
-        down = np.empty((*strip.shape[:-1], images.shape[-1]))
-        for first, count, reach in _blocks(strip.shape[-2], DOWN, line.size, step):
+    means = np.empty((len(images), rows, columns))
+    height = strip_height(images.shape[-1])
+    for top in range(0, rows, height):
+        strip = means[:, top : top + height]
+        down = np.empty((*strip.shape[:2], images.shape[-1]))
+        for first, count, reach in _blocks(strip.shape[1], DOWN, line.size, step):
             start = (top + first) * step
-            pixels = images[..., start : start + reach, :]
-            np.matmul(band[:count, :reach], pixels, out=down[..., first : first + count, :])
-        down = down.reshape(-1, down.shape[-1])
-        sums = np.empty((len(down), columns))
+            pixels = images[:, start : start + reach]
+            np.matmul(band[:count, :reach], pixels, out=down[:, first : first + count])
         for first, count, reach in _blocks(columns, ACROSS, line.size, step):
-            pixels = down[:, first * step : first * step + reach]
-            np.matmul(pixels, transposed[:reach, :count], out=sums[:, first : first + count])
-        strip[...] = sums.reshape(strip.shape)
+            pixels = down[..., first * step : first * step + reach]
+            sums = strip[..., first : first + count]
+            np.matmul(pixels, transposed[:reach, :count], out=sums)
     return means
 
 
@@ -106,85 +136,129 @@ def _band_matrix(line: bytes, step: int, block: int) -> Float64Array:
 
 
 def zero_padded_means(images: Float64Array, line: Float64Array) -> Float64Array:
-    """The same around every pixel, (..., H, W), with 0 outside an image; `line` has odd length."""
+    """The same around every pixel, (N, H, W), with 0 outside an image; `line` has odd length."""
     reach = line.size // 2
-    *others, rows, columns = images.shape
-    padded = np.zeros((*others, rows + 2 * reach, columns + 2 * reach))
-    padded[..., reach : reach + rows, reach : reach + columns] = images
+    count, rows, columns = images.shape
+    padded = np.zeros((count, rows + 2 * reach, columns + 2 * reach))
+    padded[:, reach : reach + rows, reach : reach + columns] = images
     return weighted_means(padded, line)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
+class Moments:
+    """Of an image in every window."""
+
+    mean: Float64Array
+    mean_square: Float64Array
+    """Square of the mean."""
+
+    variance: Float64Array
+    """Exactly 0 where the window is constant."""
+
+    constant: BoolArray
+    """Where the window is constant."""
+
+
+@dataclass(frozen=True)
+class Products:
+    """What two images have in common in every window."""
+
+    of_means: Float64Array
+    """Product of the means."""
+
+    covariance: Float64Array
+    """0 where one image is constant."""
+
+
 class LocalStatistics:
     """Statistics of an image in every window, each computed once for all comparisons.
 
     None of the arrays is to be changed.
     """
 
-    image: Float64Array
-    window: WindowShape
-    _covariances: dict["LocalStatistics", Float64Array] = field(default_factory=dict, repr=False)
+    def __init__(self, image: Float64Array, window: WindowShape) -> None:
+        self.image = image
+        self.window = window
+        self._moments: Moments | None = None
+        self._products: dict[LocalStatistics, Products] = {}
+
+    @property
+    def moments(self) -> Moments:
+        """Mean and variance of every window."""
+        if self._moments is None:
+            self._compute([self], [])
+        return cast("Moments", self._moments)
 
     @property
     def mean(self) -> Float64Array:
         """Mean of every window."""
-        means: Float64Array = self._moments[0]
-        return means
+        return self.moments.mean
 
-    @cached_property
+    @property
     def mean_square(self) -> Float64Array:
         """Square of the mean of every window."""
-        return np.square(self.mean)
+        return self.moments.mean_square
 
-    @cached_property
+    @property
     def variance(self) -> Float64Array:
         """Variance of every window; exactly 0 where the window is constant."""
-        variance = self._without_mean(self._moments[1], self.mean_square)
-        variance *= self._varied(variance)
-        return variance
+        return self.moments.variance
 
-    @cached_property
-    def varied(self) -> Float64Array:
-        """1 in windows that are not constant, else 0."""
-        return self._varied(self.variance)
+    def mean_product(self, other: "LocalStatistics") -> Float64Array:
+        """Product of the means of every window and of another image's."""
+        return self.products(other)[0].of_means
 
     def covariance(self, other: "LocalStatistics") -> Float64Array:
         """Covariance of every window with another image's; 0 where one of them is constant."""
-        return self.covariances(other)[0]
+        return self.products(other)[0].covariance
 
-    def covariances(self, *others: "LocalStatistics") -> list[Float64Array]:
-        """`covariance` with several images, at once, which is faster."""
-        missing = [other for other in others if other not in self._covariances]
+    def products(self, *others: "LocalStatistics") -> list[Products]:
+        """What every window has in common with those of other images.
+
+        All statistics that are missing are computed at once, which is faster.
+        """
+        missing = [other for other in others if other not in self._products]
         if missing:
-            products = self._means([self.image * other.image for other in missing])
-            for other, product in zip(missing, products, strict=True):
-                covariance = self._without_mean(product, self.mean * other.mean)
-                covariance *= self.varied
-                covariance *= other.varied
-                self._covariances[other] = covariance
-        return [self._covariances[other] for other in others]
+            self._compute([one for one in {self, *missing} if one._moments is None], missing)
+        return [self._products[other] for other in others]
 
-    @cached_property
-    def _moments(self) -> Float64Array:
-        """Means of the image and of its square, (2, rows, columns)."""
-        return self._means([self.image, self.image**2])
+    def _compute(self, singles: list["LocalStatistics"], others: list["LocalStatistics"]) -> None:
+        """Moments of single images, and products of this one with others."""
+        squared = [(one.image, one.image) for one in singles]
+        products = [(self.image, other.image) for other in others]
+        means = self._means([one.image for one in singles], [*squared, *products])
+        for one, mean, square in zip(singles, means, means[len(singles) :], strict=False):
+            mean_square = np.square(mean)
+            variance = self._central(square, mean_square)
+            constant = variance < CONSTANT
+            variance[constant] = 0
+            one._moments = Moments(mean, mean_square, variance, constant)
+        for other, product in zip(others, means[2 * len(singles) :], strict=True):
+            of_means = self.mean * other.mean
+            covariance = self._central(product, of_means)
+            covariance[self.moments.constant | other.moments.constant] = 0
+            self._products[other] = Products(of_means, covariance)
 
-    def _means(self, images: list[Float64Array]) -> Float64Array:
+    def _means(
+        self, images: list[Float64Array], products: list[tuple[Float64Array, Float64Array]]
+    ) -> Float64Array:
+        """Means of images, then of products of two images each, (N, rows, columns)."""
+        together = np.empty((len(images) + len(products), *self.image.shape))
+        for image, copy in zip(images, together, strict=False):
+            copy[...] = image
+        for factors, product in zip(products, together[len(images) :], strict=True):
+            np.multiply(*factors, out=product)
         if self.window == "global":
-            axes = tuple(range(1, self.image.ndim + 1))
-            return np.asarray(np.stack(images).mean(axis=axes, keepdims=True), np.float64)
-        return window_means(np.stack(images), self.window)
+            axes = tuple(range(1, together.ndim))
+            return np.asarray(together.mean(axis=axes, keepdims=True), np.float64)
+        return window_means(together, self.window)
 
-    @staticmethod
-    def _varied(variance: Float64Array) -> Float64Array:
-        # A product with numbers is several times faster than a choice by truth values.
-        return (variance >= CONSTANT).astype(np.float64)
-
-    def _without_mean(self, product: Float64Array, means: Float64Array) -> Float64Array:
-        central: Float64Array = np.subtract(product, means)
+    def _central(self, product: Float64Array, of_means: Float64Array) -> Float64Array:
+        """Mean of a product less the product of the means, which overwrites it."""
+        product -= of_means
         if self.window in SAMPLE_VARIANCE:
-            central *= SAMPLE_VARIANCE[self.window]
-        return central
+            product *= SAMPLE_VARIANCE[self.window]
+        return product
 
 
 def local_statistics(window: WindowShape, *images: Image) -> tuple[LocalStatistics, ...]:
@@ -202,14 +276,22 @@ def statistics_in_strips(
     """
     halo = 0 if window == "global" else LINES[window].size - 1
     rows = 1 if window == "global" else max(images[0].shape[0] - halo, 1)
-    for top in range(0, rows, STRIP):
-        yield tuple(_strip(image, window=window, top=top, halo=halo) for image in images)
+    height = strip_height(images[0].shape[-1])
+    for top in range(0, rows, height):
+        part = slice(top, top + height + halo) if halo else slice(None)
+        yield tuple(_strip(image, window=window, top=part.start, end=part.stop) for image in images)
+
+
+def strip_height(columns: int) -> int:
+    """Rows of a strip whose intermediate results the processor's cache holds."""
+    return max(STRIP_PIXELS // columns, 16)
 
 
 @kept
-def _strip(image: Image, *, window: WindowShape, top: int, halo: int) -> LocalStatistics:
-    pixels = floats(image)
-    return LocalStatistics(pixels if not halo else pixels[top : top + STRIP + halo], window)
+def _strip(
+    image: Image, *, window: WindowShape, top: int | None, end: int | None
+) -> LocalStatistics:
+    return LocalStatistics(floats(image)[top:end], window)
 
 
 def mean_of_windows(

@@ -77,7 +77,7 @@ def _quality(
     """Quality of every window, from the fused image, CT and MR."""
     image, of_ct, of_mr = strip
     variance = _variance_of_sum(of_ct, of_mr, ct_share, mr_share)
-    with_ct, with_mr = image.covariances(of_ct, of_mr)
+    with_ct, with_mr = (each.covariance for each in image.products(of_ct, of_mr))
     covariance = ct_share * with_ct + mr_share * with_mr
     return (2 * covariance + STRUCTURE_FLOOR) / (variance + image.variance + STRUCTURE_FLOOR)
 

@@ -41,14 +41,12 @@ def _haar(image: Float64Array) -> tuple[Float64Array, Float64Array]:
 
 def _preserved(fused: Float64Array, ct: Float64Array, mr: Float64Array) -> float:
     """EP of one scale, weighted by the sources' detail; details are (3 directions, H, W)."""
-    total = kept = unweighted = 0.0
+    total = kept = 0.0
     for source in (ct, mr):
         weights = np.einsum("dhw,dhw->hw", source, source)
         closeness = np.subtract(source, fused)
-        np.abs(closeness, out=closeness)
-        np.exp(np.negative(closeness, out=closeness), out=closeness)
-        of_pixels = closeness.sum(axis=0)
-        kept += float(np.vdot(of_pixels, weights))
+        np.copysign(closeness, -1, out=closeness)
+        np.exp(closeness, out=closeness, where=weights > 0)
+        kept += float(np.vdot(closeness.sum(axis=0), weights))
         total += float(weights.sum())
-        unweighted += float(of_pixels.mean()) / 2
-    return kept / total if total else unweighted
+    return kept / total if total else float(np.exp(-np.abs(fused)).sum(axis=0).mean())

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from radfuse.arrays import Float64Array
-from radfuse.metrics.gradients import Border, gradient, magnitude
+from radfuse.arrays import BoolArray, Float64Array
+from radfuse.metrics.gradients import gradient, magnitude
 from radfuse.metrics.image_levels import Image, floats, kept
 
 EdgeConvention = Literal["xydeas2000", "liu2012", "kumar2013"]
@@ -35,6 +35,10 @@ NO_EDGE = 1e-150
 
 STRIP = 64
 """Rows whose edges are computed together; the fastest of 16 to 256 on images of 256 x 256."""
+
+
+Pixels = NDArray[np.intp]
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
@@ -83,15 +87,23 @@ class Edges:
     strength: Float64Array
     angle: Float64Array
 
+    def at(self, pixels: Pixels) -> "Edges":
+        """Those of some pixels alone, by indices of the flat image."""
+        return Edges(self.strength.take(pixels), self.angle.take(pixels))
+
 
 @dataclass(frozen=True)
-class Transfer:
-    """What of the edges of CT and MR is preserved, and what they weigh; source first: (2, H, W)."""
+class Slopes:
+    """Edges whose orientations are computed where they count."""
 
-    preserved: Float64Array
-    weights: Float64Array
-    added: NDArray[np.bool_]
-    """Where the fused image's edge is stronger than both sources', (H, W)."""
+    strength: Float64Array
+    across: Float64Array
+    down: Float64Array
+
+    def at(self, pixels: Pixels) -> Edges:
+        """The edges of some pixels alone, by indices of the flat image."""
+        angle = _orientation(self.across.take(pixels), self.down.take(pixels))
+        return Edges(self.strength.take(pixels), angle)
 
 
 def qabf(fused: Image, ct: Image, mr: Image, *, convention: EdgeConvention = "xydeas2000") -> float:
@@ -113,7 +125,7 @@ def labf(fused: Image, ct: Image, mr: Image) -> float:
     2013, doi:10.1007/s11760-012-0361-x, and his 0..255. Pixels without any edge count as lost,
     with the weight 0.001 of faint ones: of flat images 0.991 is lost.
     """
-    return _lost_of_kumar(fused, ct, mr, added=False)
+    return _lost_of_kumar(fused, ct, mr, np.logical_not)
 
 
 def nabf(fused: Image, ct: Image, mr: Image) -> float:
@@ -123,49 +135,55 @@ def nabf(fused: Image, ct: Image, mr: Image) -> float:
     that Q^AB/F + L^AB/F + N^AB/F = 1; less is better. The code set of Tang et al. has it on
     0..255. Flat images have none.
     """
-    return _lost_of_kumar(fused, ct, mr, added=True)
+    return _lost_of_kumar(fused, ct, mr, np.copy)
 
 
-def edges_kept(fused: Image, source: Image, where: NDArray[np.bool_]) -> float:
+def edges_kept(fused: Image, source: Image, where: BoolArray) -> float:
     """Share Q^AF of one source's edges that is kept where a mask is true, in [0, 1]; else NaN.
 
     Xydeas and Petrovic 2000 as in `qabf`, weighted by the strength of the edges.
     """
-    edges_f, edges = (_edges(floats(image), slice(None)) for image in (fused, source))
-    weights = where * edges.strength
-    if not weights.any():
+    there = np.flatnonzero(where)
+    edges_f, edges = (_edges(floats(image), slice(None)).at(there) for image in (fused, source))
+    weight = edges.strength.sum()
+    if weight == 0:
         return float("nan")
-    return float((weights * _preserved_of_xydeas(edges, edges_f)).sum() / weights.sum())
+    return float(np.vdot(_preserved_of_xydeas(edges, edges_f), edges.strength) / weight)
 
 
 def _strips(
-    edges_of: Callable[[Float64Array, slice], Edges], *images: Image
-) -> Iterator[tuple[Edges, ...]]:
+    edges_of: Callable[[Float64Array, slice], Found], *images: Image
+) -> Iterator[tuple[Found, ...]]:
     """Edges of images, one horizontal strip after another, which the processor's cache holds."""
     for top in range(0, images[0].shape[0], STRIP):
         yield tuple(_strip(image, edges_of=edges_of, top=top) for image in images)
 
 
 @kept
-def _strip(image: Image, *, edges_of: Callable[[Float64Array, slice], Edges], top: int) -> Edges:
+def _strip(image: Image, *, edges_of: Callable[[Float64Array, slice], Found], top: int) -> Found:
     return edges_of(floats(image), slice(top, top + STRIP))
 
 
-def _edges(image: Float64Array, rows: slice, border: Border = "constant") -> Edges:
-    """Edges of some rows; the orientation is -pi/2 where nothing changes across."""
-    across, down = gradient(image, border, rows=rows)
+def _edges(image: Float64Array, rows: slice) -> Edges:
+    """Edges of some rows."""
+    across, down = gradient(image, "constant", rows=rows)
+    return Edges(magnitude(across, down), _orientation(across, down))
+
+
+def _orientation(across: Float64Array, down: Float64Array) -> Float64Array:
+    """Orientation of edges; -pi/2 where nothing changes across."""
+    changing = across != 0
+    angle = np.full_like(down, -np.pi / 2)
+    np.divide(down, across, out=angle, where=changing)
+    return np.arctan(angle, out=angle, where=changing)
+
+
+def _slopes(image: Float64Array, rows: slice) -> Slopes:
+    """Edges of some rows as Kumar has them."""
+    across, down = gradient(image, "reflect", rows=rows)
     strength = magnitude(across, down)
-    level = across == 0
-    with np.errstate(divide="ignore", invalid="ignore"):
-        down /= across
-    np.arctan(down, out=down)
-    np.copyto(down, -np.pi / 2, where=level)
-    return Edges(strength, down)
-
-
-def _edges_of_kumar(image: Float64Array, rows: slice) -> Edges:
-    edges = _edges(image, rows, "reflect")
-    return Edges(edges.strength * UNIT_SOBEL, edges.angle)
+    strength *= UNIT_SOBEL
+    return Slopes(strength, across, down)
 
 
 def _edges_of_liu(image: Float64Array, rows: slice) -> Edges:
@@ -217,8 +235,11 @@ def _preserved(source: Edges, fused: Edges, perceive: Perception) -> Float64Arra
 def _xydeas(fused: Image, ct: Image, mr: Image) -> float:
     preserved = weight = 0.0
     for edges_f, *sources in _strips(_edges, fused, ct, mr):
-        for edges in sources:
-            preserved += float(np.vdot(_preserved_of_xydeas(edges, edges_f), edges.strength))
+        for of_source in sources:
+            there = np.flatnonzero(of_source.strength)  # about half of a head's image is black
+            edges = of_source.at(there)
+            kept_shares = _preserved_of_xydeas(edges, edges_f.at(there))
+            preserved += float(np.vdot(kept_shares, edges.strength))
             weight += float(edges.strength.sum())
     return preserved / weight if weight else 0.0
 
@@ -234,35 +255,30 @@ def _liu(fused: Image, ct: Image, mr: Image) -> float:
     return total / floats(fused).size
 
 
-def _kumar(fused: Image, ct: Image, mr: Image) -> Iterator[Transfer]:
-    """Transfer of one horizontal strip after another."""
+def _lost_of_kumar(
+    fused: Image, ct: Image, mr: Image, counts: Callable[[BoolArray], BoolArray]
+) -> float:
+    """Weighted share of the edges not preserved, at the pixels that count.
+
+    They depend on where the fused image's edge is added: stronger than both sources'.
+    """
     perceive = PERCEPTIONS["kumar2013"]
-    for edges_f, *sources in _strips(_edges_of_kumar, fused, ct, mr):
-        preserved = np.stack([_preserved(edges, edges_f, perceive) for edges in sources])
-        strengths = np.stack([edges.strength for edges in sources])
-        weights = strengths * np.sqrt(strengths)  # to the power of 3/2
-        weights[strengths < VISIBLE] = FAINT_WEIGHT
-        added = edges_f.strength > strengths.max(axis=0)
-        yield Transfer(np.sqrt(preserved, out=preserved), weights, added)
-
-
-def _lost_of_kumar(fused: Image, ct: Image, mr: Image, *, added: bool) -> float:
-    """Weighted share of the edges not preserved, where the fused edge is added, or is not."""
-    total = weight = 0.0
-    for transfer in _kumar(fused, ct, mr):
-        gone = 1 - transfer.preserved
-        lost = np.einsum("shw,shw->hw", gone, transfer.weights)
-        total += float(np.vdot(lost, (transfer.added == added).astype(np.float64)))
-        weight += float(transfer.weights.sum())
-    return total / weight
+    lost = weight = 0.0
+    for edges_f, *sources in _strips(_slopes, fused, ct, mr):
+        added = edges_f.strength > np.maximum(*(edges.strength for edges in sources))
+        there = np.flatnonzero(counts(added))
+        fused_there = edges_f.at(there)
+        for edges in sources:
+            weights = edges.strength * np.sqrt(edges.strength)  # to the power of 3/2
+            weights = np.where(edges.strength < VISIBLE, FAINT_WEIGHT, weights)
+            preserved = np.sqrt(_preserved(edges.at(there), fused_there, perceive))
+            lost += float(np.vdot(1 - preserved, weights.take(there)))
+            weight += float(weights.sum())
+    return lost / weight
 
 
 def _kept_of_kumar(fused: Image, ct: Image, mr: Image) -> float:
-    total = weight = 0.0
-    for transfer in _kumar(fused, ct, mr):
-        total += float(np.vdot(transfer.preserved, transfer.weights))
-        weight += float(transfer.weights.sum())
-    return total / weight
+    return 1 - _lost_of_kumar(fused, ct, mr, np.ones_like)
 
 
 TRANSFERS: dict[EdgeConvention, Callable[[Image, Image, Image], float]] = {

@@ -41,20 +41,14 @@ def uqi_map(first: LocalStatistics, second: LocalStatistics) -> Float64Array:
     Windows constant in both images have the structure in common, and black ones the luminance:
     a factor that would be 0/0 is 1, as in the code of Wang and Bovik.
     """
-    squares = first.mean_square + second.mean_square
-    variances = first.variance + second.variance
-    luminance = first.mean * second.mean
-    luminance *= 2
-    structure = 2 * second.covariance(first)
-    black, constant = squares == 0, variances == 0
-    luminance += black
-    squares += black
-    structure += constant
-    variances += constant
-    luminance *= structure
-    squares *= variances
-    luminance /= squares
-    return luminance
+    value = _quotient(2 * second.mean_product(first), first.mean_square + second.mean_square)
+    value *= _quotient(2 * second.covariance(first), first.variance + second.variance)
+    return value
+
+
+def _quotient(dividend: Float64Array, divisor: Float64Array) -> Float64Array:
+    """Quotient; 1 where both are 0."""
+    return np.divide(dividend, divisor, out=np.ones_like(divisor), where=divisor != 0)
 
 
 def uqi(first: Image, second: Image) -> float:
@@ -131,7 +125,8 @@ def q_y(fused: Image, ct: Image, mr: Image) -> float:
 def _map_of_cvejic(
     image: LocalStatistics, first: LocalStatistics, second: LocalStatistics
 ) -> Float64Array:
-    share = np.clip(_share(*image.covariances(first, second)), 0, 1)
+    share = _share_of_covariance(image, first, second)
+    np.clip(share, 0, 1, out=share)
     return _blend(share, uqi_map(first, image), uqi_map(second, image))
 
 
@@ -139,11 +134,18 @@ def _map_of_liu(
     image: LocalStatistics, first: LocalStatistics, second: LocalStatistics
 ) -> Float64Array:
     """`_map_of_cvejic` with the quality bounded, not the share."""
-    share = _share(*image.covariances(first, second))
+    share = _share_of_covariance(image, first, second)
     bounds = np.clip(share, 0, 1)
     quality = _blend(share, uqi_map(first, image), uqi_map(second, image))
     np.copyto(quality, bounds, where=share != bounds)
     return quality
+
+
+def _share_of_covariance(
+    image: LocalStatistics, first: LocalStatistics, second: LocalStatistics
+) -> Float64Array:
+    of_first, of_second = image.products(first, second)
+    return _share(of_first.covariance, of_second.covariance)
 
 
 CVEJIC_MAPS = {"share": _map_of_cvejic, "quality": _map_of_liu}
@@ -153,7 +155,7 @@ CVEJIC_MAPS = {"share": _map_of_cvejic, "quality": _map_of_liu}
 def _map_of_yang(
     image: LocalStatistics, first: LocalStatistics, second: LocalStatistics
 ) -> Float64Array:
-    image.covariances(first, second)
+    image.products(first, second)
     of_first, of_second = uqi_map(first, image), uqi_map(second, image)
     both = _blend(_share(first.variance, second.variance), of_first, of_second)
     quality = np.maximum(of_first, of_second, out=of_first)
@@ -170,7 +172,7 @@ def _local_quality(
 ) -> tuple[Float64Array, Float64Array]:
     """Quality and saliency of every window, from the fused image, CT and MR."""
     image, first, second = strip
-    image.covariances(first, second)
+    image.products(first, second)
     if similarity == "uqi8":
         saliencies, compare = (first.variance, second.variance), uqi_map
     else:
@@ -198,11 +200,7 @@ def _saliencies_of_liu(
 def _share(first: Float64Array, second: Float64Array) -> Float64Array:
     """Lambda: the first source's share of the saliency of both, 1/2 where their sum is 0."""
     both = first + second
-    nothing = both == 0
-    both += nothing
-    np.divide(first, both, out=both)
-    both[nothing] = 0.5
-    return both
+    return np.divide(first, both, out=np.full_like(both, 0.5), where=both != 0)
 
 
 def _blend(share: Float64Array, of_first: Float64Array, of_second: Float64Array) -> Float64Array:

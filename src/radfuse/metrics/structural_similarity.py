@@ -25,11 +25,6 @@ MIN_SIDE = 11 * 2 ** (len(SCALE_WEIGHTS) - 1)
 """Pixels a side that leave one window at the coarsest scale."""
 
 
-def luminance(first: LocalStatistics, second: LocalStatistics) -> Float64Array:
-    """Similarity l of the local means, in [0, 1]; C_1 keeps it finite."""
-    return np.divide(*_luminance(first, second))
-
-
 def contrast_structure(first: LocalStatistics, second: LocalStatistics) -> Float64Array:
     """Similarity c s of local contrast and structure, in [-1, 1]; C_2 keeps it finite."""
     return np.divide(*_contrast_structure(first, second))
@@ -37,26 +32,19 @@ def contrast_structure(first: LocalStatistics, second: LocalStatistics) -> Float
 
 def ssim_map(first: LocalStatistics, second: LocalStatistics) -> Float64Array:
     """Structural similarity of every window, in [-1, 1]; Eq. 13 of Wang et al. 2004."""
-    products, squares = _luminance(first, second)
     covariances, variances = _contrast_structure(first, second)
+    products = 2 * second.mean_product(first)
+    products += LUMINANCE_FLOOR
+    squares = first.mean_square + second.mean_square
+    squares += LUMINANCE_FLOOR
     products *= covariances
     squares *= variances
     return np.divide(products, squares, out=products)
 
 
-def _luminance(first: LocalStatistics, second: LocalStatistics) -> tuple[Float64Array, ...]:
-    """Numerator and denominator of l."""
-    products = first.mean * second.mean
-    products *= 2
-    products += LUMINANCE_FLOOR
-    squares = first.mean_square + second.mean_square
-    squares += LUMINANCE_FLOOR
-    return products, squares
-
-
 def _contrast_structure(
     first: LocalStatistics, second: LocalStatistics
-) -> tuple[Float64Array, ...]:
+) -> tuple[Float64Array, Float64Array]:
     """Numerator and denominator of c s."""
     covariances = 2 * second.covariance(first)
     covariances += STRUCTURE_FLOOR
@@ -99,7 +87,7 @@ def _means(
     """Means of the similarity of the first image to each of the others, over all windows."""
     totals, count = np.zeros(len(images) - 1), 0
     for image, *sources in statistics_in_strips(window, *images):
-        image.covariances(*sources)
+        image.products(*sources)
         maps = [compare(source, image) for source in sources]
         totals += [float(values.sum()) for values in maps]
         count += maps[0].size

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from radfuse.arrays import Float64Array
-from radfuse.metrics.image_levels import Image, floats, kept
+from radfuse.arrays import BoolArray, Float64Array
+from radfuse.metrics.image_levels import Image, floats, kept, measured
 from radfuse.metrics.local_statistics import gaussian, weighted_means
 
 SCALES = 4
@@ -13,6 +13,9 @@ SCALES = 4
 
 NOISE_VARIANCE = 2.0
 """Variance of the visual noise, sigma_n^2, for images in 0..255."""
+
+FACTORS = 32
+"""Ratios multiplied before a logarithm is taken; of 8-bit images each is below 1e5."""
 
 MIN_VARIANCE = 1e-10
 """Variance below which the original code takes a window for constant."""
@@ -23,9 +26,14 @@ class Scale:
     """An image (H, W) at one scale; mean and variance of the windows wholly inside it."""
 
     image: Float64Array
-    side: int
+    line: Float64Array
+    """Weights of a window along one axis."""
+
     mean: Float64Array
     variance: Float64Array
+    """Exactly 0 where `flat`."""
+
+    flat: BoolArray
 
 
 @dataclass(frozen=True)
@@ -42,62 +50,55 @@ class Channel:
     """Variance of the source; 0 where it is constant."""
 
     def preserved(self, noise_variance: float) -> Float64Array:
-        """Information of the source that an eye of this noise finds, as a decimal logarithm."""
-        return _information(self.signal / (self.rest + noise_variance))
+        """1 + signal to noise of the source that an eye of this noise finds."""
+        return _with_noise(self.signal / (self.rest + noise_variance))
 
     def there(self, noise_variance: float) -> Float64Array:
-        """Information that the eye finds in the source itself."""
-        return _information(self.variance / noise_variance)
+        """1 + signal to noise that the eye finds in the source itself."""
+        return _with_noise(self.variance / noise_variance)
 
 
-def _window_means(image: Float64Array, side: int, step: int = 1) -> Float64Array:
-    """Gaussian means of the windows wholly inside the image, every `step`-th of a row or column."""
-    return weighted_means(image, gaussian(side, sigma=side / 5), step=step)
-
-
-@kept
-def pyramid(image: Image) -> list[Scale]:
-    """The image (H, W) at all scales, the finest first: H and W of 41 pixels or more."""
-    scales: list[Scale] = []
-    pixels = floats(image)
-    for scale in range(SCALES):
-        side = 2 ** (SCALES - scale) + 1
-        if scale > 0:
-            pixels = _window_means(pixels, side, step=2)
-        mean = _window_means(pixels, side)
-        variance = _window_means(pixels**2, side)
-        variance -= mean**2
-        np.maximum(variance, 0, out=variance)
-        scales.append(Scale(pixels, side, mean, variance))
-    return scales
+def _with_noise(signal_to_noise: Float64Array) -> Float64Array:
+    signal_to_noise += 1
+    return signal_to_noise
 
 
 @kept
-def channels(image: Image, source: Image) -> list[Channel]:
-    """What an image (H, W) tells of a source at every scale, the finest first."""
-    return [_channel(*scales) for scales in zip(pyramid(source), pyramid(image), strict=True)]
+def scale_of(image: Image, *, scale: int) -> Scale:
+    """The image (H, W) at a scale, 0 the finest; H and W of 41 pixels or more."""
+    side = 2 ** (SCALES - scale) + 1
+    line, pixels = gaussian(side, sigma=side / 5), floats(image)
+    if scale > 0:
+        finer = scale_of(image, scale=scale - 1)
+        pixels = weighted_means(finer.image[None], line, step=2)[0]
+    mean, variance = weighted_means(np.stack([pixels, pixels**2]), line)
+    variance -= mean**2
+    flat = variance < MIN_VARIANCE
+    variance[flat] = 0
+    return Scale(pixels, line, mean, variance, flat)
 
 
-def _channel(source: Scale, image: Scale) -> Channel:
-    covariance = _window_means(source.image * image.image, source.side)
-    covariance -= source.mean * image.mean
-    gain = covariance / (source.variance + MIN_VARIANCE)
-    flat_source, flat_image = source.variance < MIN_VARIANCE, image.variance < MIN_VARIANCE
+@kept
+def channel(image: Image, source: Image, *, scale: int) -> Channel:
+    """What an image (H, W) tells of a source at a scale, 0 the finest."""
+    passed, sent = scale_of(image, scale=scale), scale_of(source, scale=scale)
+    (covariance,) = weighted_means((sent.image * passed.image)[None], sent.line)
+    covariance -= sent.mean * passed.mean
+    gain = covariance / (sent.variance + MIN_VARIANCE)
     np.maximum(gain, 0, out=gain)  # where it is 0, the rest is the whole variance
-    gain[flat_source | flat_image] = 0
-    rest = image.variance - np.multiply(gain, covariance, out=covariance)
-    rest[flat_image] = 0
+    gain[sent.flat | passed.flat] = 0
+    rest = passed.variance - np.multiply(gain, covariance, out=covariance)
     np.maximum(rest, MIN_VARIANCE, out=rest)
-    variance = np.where(flat_source, 0, source.variance)
-    signal = gain**2
-    signal *= variance
-    return Channel(gain, signal, rest, variance)
+    signal = gain * gain
+    signal *= sent.variance
+    return Channel(gain, signal, rest, sent.variance)
 
 
-def _information(signal: Float64Array) -> Float64Array:
-    """log10(1 + signal to noise), overwriting the ratio."""
-    signal += 1
-    return np.asarray(np.log10(signal, out=signal), np.float64)
+def information(signals: Float64Array) -> float:
+    """Sum of log10 of 1 + signal to noise: the logarithm of products, for it takes long."""
+    whole = signals.size // FACTORS * FACTORS
+    products = np.multiply.reduce(signals.ravel()[:whole].reshape(FACTORS, -1), axis=0)
+    return float(np.log10(products).sum() + np.log10(signals.ravel()[whole:]).sum())
 
 
 def vifp(source: Image, image: Image) -> float:
@@ -106,12 +107,16 @@ def vifp(source: Image, image: Image) -> float:
     Sheikh and Bovik 2006, doi:10.1109/TIP.2005.859378. A constant source has no information to
     lose: 1. Images must be larger than 40 pixels a side.
     """
-    of_scales = channels(image, source)
-    there = sum(float(each.there(NOISE_VARIANCE).sum()) for each in of_scales)
-    preserved = sum(float(each.preserved(NOISE_VARIANCE).sum()) for each in of_scales)
+    source, image = measured(source), measured(image)
+    there = preserved = 0.0
+    for scale in range(SCALES):
+        of_scale = channel(image, source, scale=scale)
+        there += information(of_scale.there(NOISE_VARIANCE))
+        preserved += information(of_scale.preserved(NOISE_VARIANCE))
     return preserved / there if there > 0 else 1.0
 
 
 def vif(fused: Image, ct: Image, mr: Image) -> float:
     """Sum of the pixel-domain visual information fidelity to CT and to MR."""
+    fused = measured(fused)
     return vifp(ct, fused) + vifp(mr, fused)

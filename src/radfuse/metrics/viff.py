@@ -5,8 +5,8 @@ from typing import Literal
 import numpy as np
 
 from radfuse.arrays import BoolArray
-from radfuse.metrics.image_levels import WHITE, Image
-from radfuse.metrics.vif import Channel, channels
+from radfuse.metrics.image_levels import WHITE, Image, measured
+from radfuse.metrics.vif import Channel, channel, information
 
 NOISE_VARIANCE = 0.005 * WHITE**2
 """Variance of the visual noise, sigma_n^2, for images in 0..255."""
@@ -30,10 +30,11 @@ def viff(
     least. "larger" asks for the one that it follows most, so that a copy of either source has
     about 1. Two flat sources have nothing to lose: 1. Images must be larger than 40 pixels a side.
     """
+    fused, ct, mr = (measured(image) for image in (fused, ct, mr))
     total = 0.0
-    of_scales = zip(SCALE_WEIGHTS, channels(fused, ct), channels(fused, mr), strict=True)
-    for weight, of_ct, of_mr in of_scales:
+    for scale, weight in enumerate(SCALE_WEIGHTS):
         if weight:
+            of_ct, of_mr = (channel(fused, source, scale=scale) for source in (ct, mr))
             ct_less, ct_more = of_ct.gain < of_mr.gain, of_ct.gain > of_mr.gain
             total += weight * _fidelity(of_ct, of_mr, ct_less if gain == "smaller" else ct_more)
     return total
@@ -42,10 +43,10 @@ def viff(
 def _fidelity(of_ct: Channel, of_mr: Channel, ct_counts: BoolArray) -> float:
     """Share of the information that is kept at one scale; CT represents both where it counts."""
     preserved, there = (
-        np.where(ct_counts, ct, mr).sum() + FLOOR * ct_counts.size
+        information(np.where(ct_counts, ct, mr)) + FLOOR * ct_counts.size
         for ct, mr in (
             (of_ct.preserved(NOISE_VARIANCE), of_mr.preserved(NOISE_VARIANCE)),
             (of_ct.there(NOISE_VARIANCE), of_mr.there(NOISE_VARIANCE)),
         )
     )
-    return float(preserved / there)
+    return preserved / there
