@@ -13,9 +13,9 @@ WHITE = 255
 """Largest value of an image."""
 
 FREED = 2**24
-"""Bytes of memory that are freed once, unused, when the metrics are loaded. Of an array that is
-freed glibc keeps the memory for the next one, if any block as large was freed before; otherwise
-the system clears every page again, which can take longer than a metric."""
+"""Bytes that are freed once, unused, when the metrics are loaded. glibc keeps the memory of a freed
+array for the next one if a block as large was freed before. Otherwise every image gets memory that
+the kernel has to zero, which can take longer than a metric."""
 
 np.empty(FREED, np.uint8)
 

@@ -10,6 +10,7 @@ from radfuse.errors import InputError
 from radfuse.metrics.catalogue import METRICS, load_metric
 from radfuse.metrics.image_levels import MeasuredImage, measured
 from radfuse.metrics.profiles import Column, columns_of
+from radfuse.parallel import in_order
 
 Values = dict[str, float]
 """Value by the column's name in its profile."""
@@ -122,13 +123,13 @@ def measure_volume(
     fov_mask = np.ones(ct.shape, np.bool_) if fov_mask is None else fov_mask
     images = [image * fov_mask for image in (fused, ct, mr)]
     whole = {name: column for name, column in columns.items() if METRICS[column.metric].in_3d}
+
+    def of_slice(index: int) -> Values:
+        return _values(_of_slices(columns), [measured(image[index]) for image in images], facts)
+
+    indices = np.flatnonzero(fov_mask.any(axis=(1, 2)))[::every].tolist()
     found = VolumeValues(
-        slices={
-            int(index): _values(
-                _of_slices(columns), [measured(image[index]) for image in images], facts
-            )
-            for index in np.flatnonzero(fov_mask.any(axis=(1, 2)))[::every]
-        },
+        slices=dict(zip(indices, in_order(of_slice, indices), strict=True)),
         whole=_values(whole, [measured(image) for image in images], facts),
     )
     _check_found(

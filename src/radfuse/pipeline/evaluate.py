@@ -15,6 +15,7 @@ from radfuse.intensity import grey_levels
 from radfuse.io.images import IMAGE_SUFFIXES, read_grey
 from radfuse.metrics.measure import Values, VolumeValues, measure
 from radfuse.metrics.profiles import DEFAULT_PROFILE
+from radfuse.parallel import in_order
 from radfuse.pipeline.arrays import IN_MEMORY
 from radfuse.pipeline.display.bars import Report, reporting
 from radfuse.pipeline.display.fused_image import FusedImage
@@ -177,13 +178,19 @@ def _of_files(
             raise InputError(f"{path}: no such file or folder")
     if not _has_images(fused):
         return _volume_values(fused, ct, mr, profile, metrics, volume, report)
-    evaluated = []
+    evaluated: list[ImageValues] = []
     trios = list(_trios(fused, ct, mr))
-    for index, (name, paths) in enumerate(trios):
-        report("measuring", index / len(trios))
+
+    def values_of(trio: tuple[str, tuple[Path, Path, Path]]) -> ImageValues:
+        name, paths = trio
         images = [read_grey(path) for path in paths]
         _check_sizes(paths, [image.shape for image in images])
-        evaluated.append(ImageValues(name, measure(profile, *images, metrics=metrics)))
+        return ImageValues(name, measure(profile, *images, metrics=metrics))
+
+    report("measuring", 0.0)
+    for values in in_order(values_of, trios):
+        evaluated.append(values)
+        report("measuring", len(evaluated) / len(trios))
     return evaluated
 
 

@@ -197,7 +197,8 @@ def _measure_in_workers(items: Sequence[WorkItem]) -> Generator[Rows | str]:
     workers = min(os.cpu_count() or 1, len(items))
     pool = ProcessPoolExecutor(workers, get_context("spawn"), _end_with_parent)
     try:
-        yield from pool.map(_try_measure, items)
+        # The profiles of a fused image are neighbours, and share what is derived from it.
+        yield from pool.map(_try_measure, items, chunksize=len({item.profile for item in items}))
     except BrokenProcessPool as error:
         raise RadfuseError(
             "a measuring process was killed, perhaps out of memory; the same command resumes"

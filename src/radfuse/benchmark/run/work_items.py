@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from radfuse.errors import InputError
 from radfuse.intensity import BONE_HU, grey_levels
 from radfuse.io.images import read_grey, write_image
 from radfuse.io.staging import staging
-from radfuse.metrics.image_levels import WHITE
+from radfuse.metrics.image_levels import WHITE, MeasuredImage
 from radfuse.metrics.measure import CaseFacts, Values, VolumeValues, measure, measure_volume
 
 VOLUME_SUFFIX = ".npy"
@@ -125,14 +126,14 @@ class WorkItem:
 
 def measure_item(item: WorkItem) -> list[tuple[Any, ...]]:
     """Rows of a work item, in the columns of `results.ROW_COLUMNS`."""
-    sources = read_sources(item.sources)
+    sources, ct, mr = _measured_sources(item.sources, item.sources.stat().st_mtime_ns)
     if sources.functional is not None:
         fused = read_fused_in_colour(item.fused)[0]
         of_pair = (sources.functional, sources.mr[0], sources.colour_map)
         by_slice = {0: measure_functional(item.profile, fused, *of_pair)}
         return _rows(item, by_slice)
-    fused = read_fused(item.fused)
     if sources.is_volume:
+        fused = read_fused(item.fused)
         values = measure_volume(
             item.profile, fused, sources.ct, sources.mr,
             fov_mask=sources.fov_mask, facts=sources.facts, every=item.slice_step,
@@ -140,8 +141,25 @@ def measure_item(item: WorkItem) -> list[tuple[Any, ...]]:
         first = {**_values_without_slices(values), **values.slices.get(0, {})}
         by_slice = {**values.slices, 0: first}
     else:
-        by_slice = {0: measure(item.profile, fused[0], sources.ct[0], sources.mr[0])}
+        image = _measured_fused(item.fused, item.fused.stat().st_mtime_ns)
+        by_slice = {0: measure(item.profile, image, ct, mr)}
     return _rows(item, by_slice)
+
+
+@lru_cache(maxsize=1)
+def _measured_sources(path: Path, _: int) -> tuple[GreySources, MeasuredImage, MeasuredImage]:
+    """Sources of a case, for all its fused images, and the first CT and MR as metrics share them.
+
+    The second argument is when the file was written.
+    """
+    sources = read_sources(path)
+    return sources, MeasuredImage(sources.ct[0]), MeasuredImage(sources.mr[0])
+
+
+@lru_cache(maxsize=1)
+def _measured_fused(path: Path, _: int) -> MeasuredImage:
+    """A fused image for all profiles; the second argument is when the file was written."""
+    return MeasuredImage(read_fused(path)[0])
 
 
 def _rows(item: WorkItem, by_slice: Mapping[int, Values]) -> list[tuple[Any, ...]]:
