@@ -19,6 +19,10 @@ PREWITT: Float64Array = np.array([1.0, 1.0, 1.0])
 """Weights of Prewitt's operator across the difference."""
 
 
+STRIP = 128
+"""Rows that are computed together; the fastest of 16 to 256 on images of 256 x 256."""
+
+
 def gradient(
     image: Float64Array, border: Border, *, weights: Float64Array = SOBEL, rows: slice = slice(None)
 ) -> tuple[Float64Array, Float64Array]:
@@ -59,3 +63,15 @@ def magnitude(across: Float64Array, down: Float64Array) -> Float64Array:
     squared = across**2
     squared += down**2
     return np.asarray(np.sqrt(squared, out=squared), np.float64)
+
+
+def strength(image: Float64Array, border: Border, *, weights: Float64Array = SOBEL) -> Float64Array:
+    """Length of the gradient, (H, W), in strips that the processor's cache holds."""
+    lengths = np.empty_like(image)
+    for top in range(0, len(image), STRIP):
+        rows = slice(top, top + STRIP)
+        across, down = gradient(image, border, weights=weights, rows=rows)
+        across *= across
+        across += np.square(down, out=down)
+        np.sqrt(across, out=lengths[rows])
+    return lengths

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from radfuse.arrays import BoolArray, Float64Array
-from radfuse.metrics.gradients import gradient, magnitude
+from radfuse.metrics.gradients import STRIP, gradient, magnitude
 from radfuse.metrics.image_levels import Image, floats, kept
 
 EdgeConvention = Literal["xydeas2000", "liu2012", "kumar2013"]
@@ -32,10 +32,6 @@ FAINT_WEIGHT = 0.001
 
 NO_EDGE = 1e-150
 """Added to an edge strength it is lost to rounding; it only makes a share of no edge 0."""
-
-STRIP = 64
-"""Rows whose edges are computed together; the fastest of 16 to 256 on images of 256 x 256."""
-
 
 Pixels = NDArray[np.intp]
 Found = TypeVar("Found")

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from radfuse.arrays import Float64Array
-from radfuse.metrics.gradients import PREWITT, gradient, magnitude
+from radfuse.metrics.gradients import PREWITT, strength
 from radfuse.metrics.image_levels import Image, floats, kept, like
 from radfuse.metrics.local_statistics import (
     LocalStatistics,
@@ -213,4 +213,4 @@ def _blend(share: Float64Array, of_first: Float64Array, of_second: Float64Array)
 @kept
 def _edges(image: Image) -> Image:
     """Gradient magnitude by Prewitt's operator, 0 outside the image."""
-    return like(image, magnitude(*gradient(floats(image), "constant", weights=PREWITT)))
+    return like(image, strength(floats(image), "constant", weights=PREWITT))
