@@ -62,6 +62,7 @@ def _plain_signature(
 
 def plain_types(signature: str) -> str:
     """A signature with the short names of its types."""
+    signature = re.sub(r"<class '(\w+)'>", r"\1", signature)  # Sphinx would not parse it
     return LIMITED.sub(r"\1", signature).replace(ARRAY_LIKE, "~numpy.typing.ArrayLike")
 
 

@@ -1,5 +1,6 @@
 """What the site adds to Sphinx: formulas as MathML, accessible code and tables, lazy images."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,8 @@ def _add_context(
 
 def _finish(app: Sphinx, failure: Exception | None) -> None:
     if failure is None and app.builder.name == "html":
+        index = Path(app.outdir) / "searchindex.js"
+        index.write_text(small_index(index.read_text(encoding="utf-8")), encoding="utf-8")
         known = app.env.found_docs | {"genindex", "search"}
         for path in Path(app.outdir).rglob("*.html"):
             name = path.relative_to(app.outdir)
@@ -82,6 +85,13 @@ def _finish(app: Sphinx, failure: Exception | None) -> None:
             text = path.read_text(encoding="utf-8")
             if (finished := finish(text, path.parent)) != text:
                 path.write_text(finished, encoding="utf-8")
+
+
+def small_index(text: str) -> str:
+    """The index of the search without the entries of `genindex`, which its objects repeat."""
+    start, end = text.index("{"), text.rindex("}") + 1
+    index = json.loads(text[start:end]) | {"indexentries": {}}
+    return text[:start] + json.dumps(index, separators=(",", ":"), sort_keys=True) + text[end:]
 
 
 def finish(html: str, folder: Path) -> str:

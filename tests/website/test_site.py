@@ -99,6 +99,11 @@ def test_formulas_side_by_side_can_be_below_each_other(finish: ModuleType) -> No
     assert finish.split(r"a = b, \qquad c = \frac{1}{2}, \quad") == ["a = b,", r"c = \frac{1}{2},"]
 
 
+def test_the_index_of_the_search_has_each_name_once(finish: ModuleType) -> None:
+    text = 'Search.setIndex({"indexentries":{"a":[1]},"objects":{"a":[1]}})'
+    assert finish.small_index(text) == 'Search.setIndex({"indexentries":{},"objects":{"a":[1]}})'
+
+
 def test_signatures_have_the_names_of_types() -> None:
     pytest.importorskip("sphinx", reason='needs the tools of the site: pip install -e ".[docs]"')
     plain = importlib.import_module("docstrings").plain_types
@@ -108,6 +113,7 @@ def test_signatures_have_the_names_of_types() -> None:
         name: str(inspect.stringify_signature(inspect.signature(one), unqualified_typehints=True))
         for name, one in given.items()
     }
+    assert plain("(kind: Any = <class 'float'>)") == "(kind: Any = float)"
     assert "tuple[float, float, float, float, float, float]" in plain(signatures["register"])
     assert "values: ~numpy.typing.ArrayLike |" in plain(signatures["series_of"])
 
