@@ -21,6 +21,7 @@ from radfuse.benchmark.run.methods import BenchmarkMethod
 from radfuse.benchmark.run.plan import Plan
 from radfuse.benchmark.run.work_items import (
     WorkItem,
+    forget_images,
     fused_path,
     measure_item,
     read_fused,
@@ -188,9 +189,11 @@ def _measured_items(items: Sequence[WorkItem], single_process_s: float) -> Gener
     start = perf_counter()
     for index, item in enumerate(items):
         if perf_counter() - start >= single_process_s:
+            forget_images()
             yield from _measure_in_workers(items[index:])
             return
         yield _try_measure(item)
+    forget_images()
 
 
 def _measure_in_workers(items: Sequence[WorkItem]) -> Generator[Rows | str]:

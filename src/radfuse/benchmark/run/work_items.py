@@ -162,6 +162,12 @@ def _measured_fused(path: Path, _: int) -> MeasuredImage:
     return MeasuredImage(read_fused(path)[0])
 
 
+def forget_images() -> None:
+    """Free what is kept for the next work item in this process."""
+    _measured_sources.cache_clear()
+    _measured_fused.cache_clear()
+
+
 def _rows(item: WorkItem, by_slice: Mapping[int, Values]) -> list[tuple[Any, ...]]:
     return [
         (*item.key, item.patient, index, metric, value)
