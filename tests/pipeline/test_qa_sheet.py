@@ -98,7 +98,8 @@ def test_the_warning_is_a_banner_above_all_images(tmp_path: Path) -> None:
 
 def test_the_verdict_is_above_all_images(tmp_path: Path) -> None:
     html = document(tmp_path, [flat()], {}, verdict="registration QA passed: < 1 mm")
-    assert html.index("registration QA passed: &lt; 1 mm</p>") < html.index("<img")
+    verdict = "<strong>registration QA passed</strong>: &lt; 1 mm</p>"
+    assert html.index(verdict) < html.index("<img")
     assert 'class="verdict"' not in document(tmp_path, [flat()], {})
 
 

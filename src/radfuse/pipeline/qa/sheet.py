@@ -190,7 +190,7 @@ def write_qa_sheet(
     document = Template(_template("sheet.html")).substitute(
         notice=escape(NOTICE),
         banner=f'<p class="warning" role="alert">{escape(warning)}</p>' if warning else "",
-        verdict=f'<p class="verdict">{escape(verdict)}</p>' if verdict else "",
+        verdict=_verdict_html(verdict) if verdict else "",
         worst=_worst_html(worst) if worst else "",
         planes="\n".join(in_order(_plane_html, planes)),
         residuals=_residuals_html(residuals) if residuals else "",
@@ -205,6 +205,15 @@ def write_qa_sheet(
 
 def _template(name: str) -> str:
     return (TEMPLATES / name).read_text(encoding="utf-8")
+
+
+def _verdict_html(sentence: str) -> str:
+    """The sentence of registration QA; its result, before the numbers, is bold."""
+    result = sentence.partition(";")[0].partition(":")[0]
+    return (
+        f'<p class="verdict"><strong>{escape(result)}</strong>'
+        f"{escape(sentence.removeprefix(result))}</p>"
+    )
 
 
 def _section_html(heading: str, facts: Mapping[str, str]) -> str:
