@@ -17,6 +17,7 @@ import tarfile
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -57,6 +58,10 @@ def run(*command: str | Path, cwd: Path = ROOT, **environment: str) -> str:
     if done.returncode:
         sys.exit(f"{' '.join(map(str, command))}\n{done.stdout}{done.stderr}")
     return done.stdout
+
+
+alone = partial(run, PYTHONPATH="")
+"""The same in another environment, without packages of this one."""
 
 
 def say(line: str) -> None:
@@ -122,8 +127,8 @@ def description(sdist: Path) -> str:
 def validate_citation(folder: Path) -> None:
     """Exit where CITATION.cff is not valid."""
     python = environment(Path(sys.executable), folder)
-    run(python, "-m", "pip", "install", "--quiet", CFFCONVERT, "setuptools<81")
-    run(python.parent / "cffconvert", "--validate", "--infile", ROOT / "CITATION.cff")
+    alone(python, "-m", "pip", "install", "--quiet", CFFCONVERT, "setuptools<81")
+    alone(python.parent / "cffconvert", "--validate", "--infile", ROOT / "CITATION.cff")
 
 
 def environment(python: Path, folder: Path) -> Path:
@@ -154,16 +159,16 @@ def trial(version: str, python: Path, output: Path, folder: Path) -> Trial:
     base, weights = (next(output.glob(f"{name}-*.whl")) for name in ("radfuse", "radfuse_weights"))
     own = environment(python, folder / "environment")
     began = time.perf_counter()
-    run(own, "-m", "pip", "install", "--quiet", base)
+    alone(own, "-m", "pip", "install", "--quiet", base)
     installed = time.perf_counter()
     size, largest = sizes(
-        Path(run(own, "-c", "import site; print(site.getsitepackages()[-1])").strip())
+        Path(alone(own, "-c", "import site; print(site.getsitepackages()[-1])").strip())
     )
     command = own.parent / "radfuse"
-    run(command, "demo", "--quiet", "--output", folder / "demo", cwd=folder)
+    alone(command, "demo", "--quiet", "--output", folder / "demo", cwd=folder)
     fused = time.perf_counter()
-    run(own, "-m", "pip", "install", "--quiet", weights, "--no-deps")
-    card = json.loads(run(command, "methods", "csf", "--json", cwd=folder))
+    alone(own, "-m", "pip", "install", "--quiet", weights, "--no-deps")
+    card = json.loads(alone(command, "methods", "csf", "--json", cwd=folder))
     if not card["model_card"]:
         sys.exit(f"Python {version}: the weights of csf are not found")
     return Trial(version, installed - began, fused - installed, size, largest)
