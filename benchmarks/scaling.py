@@ -74,6 +74,7 @@ class Study:
             images += ["--mr", own / f"mr{number}.nii"]
         search: list[str | Path] = ["--transform", self.folder / "transform.tfm"]
         program = Path(sys.executable).with_name("radfuse")
+        search.append("--accept-registration")  # of a coarse grid it may not pass
         command = [program, "fuse", *images, "-o", "out", "--method", self.method, *search]
         return run(command, own)
 

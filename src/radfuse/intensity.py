@@ -140,6 +140,20 @@ def percentile_range(
     return low, high
 
 
+COARSE_MM = 4.0
+"""Spacing of `coarse_mask`: for initial poses, margins and bounding boxes."""
+
+
+@kept_per_image
+def coarse_mask(image: sitk.Image, modality: Modality) -> sitk.Image:
+    """The `head_mask` on a grid of about `COARSE_MM`; empty if the image is constant or has NaN."""
+    coarse = shrunk(image, COARSE_MM)
+    values = sitk.GetArrayViewFromImage(coarse)
+    if np.isfinite(values).all() and values.min() < values.max():
+        return head_mask(coarse, modality)
+    return image_on(coarse, np.zeros(values.shape, np.uint8))
+
+
 @kept_per_image
 def head_mask(image: sitk.Image, modality: Modality) -> sitk.Image:
     """Mask (uint8) of the head: the largest body, holes filled, without couch and head holder.

@@ -17,7 +17,7 @@ from radfuse.arrays import (
 )
 from radfuse.dicom.write.fused import FULL_SCALE
 from radfuse.errors import InputError
-from radfuse.intensity import BOTH_HU, Window, both_windows, head_mask, head_range, shrunk
+from radfuse.intensity import BOTH_HU, Window, both_windows, coarse_mask, head_range
 from radfuse.methods.head import Head, HeadMethod
 from radfuse.methods.loading import Method
 from radfuse.parallel import in_order
@@ -28,9 +28,6 @@ Box = tuple[slice, slice, slice]
 
 MARGIN_MM = 10.0
 """Air kept around the head, so that ears and the borders of filters are inside."""
-
-BOX_SPACING_MM = 4.0
-"""Spacing of the mask whose bounding box, with its margin, is fused."""
 
 SLICES_AT_ONCE = 8
 """Slices that are scaled and fused together: what a volume needs more of is its stored values."""
@@ -148,7 +145,7 @@ def common_box(fixed: Series, moving: Series, moving_from_fixed: sitk.Transform)
 
     Raises `InputError` where the two have no part of the head in common.
     """
-    head = head_mask(shrunk(fixed.image, BOX_SPACING_MM), fixed.modality)
+    head = coarse_mask(fixed.image, fixed.modality)
     shape = sitk.LabelShapeStatisticsImageFilter()
     filled = filled_on(moving.image, 1)
     in_fov = sitk.Resample(filled, head, moving_from_fixed, sitk.sitkNearestNeighbor, 0)

@@ -7,7 +7,7 @@ image, the one that is sampled: its voxels are the larger ones, so the CT is kno
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import TypeVar
 
 import numpy as np
@@ -30,6 +30,9 @@ MAX_ANGLE_X_RAD = 1.0
 """Rotation about the first axis up to which the angles are optimized; above it, those of a motion
 from there: at 90 degrees two of ITK's Euler angles rotate about the same axis."""
 
+ROUNDING = 1e-6
+"""Of the inverse of a fraction."""
+
 DEFAULT_SEED = 2003
 """Seed of the metric's samples; ITK replaces 0 by the time of day."""
 
@@ -49,6 +52,22 @@ class ResolutionLevel:
     first_step_mm: float
     last_step_mm: float
     iterations: int
+    every_nth: bool = False
+    """Whether every nth voxel is sampled instead of random ones: in the order of memory it takes
+    half the time, and results scatter no more."""
+    least_samples: int = 0
+    """Of coarse images a larger fraction is sampled, to have as many."""
+
+    def for_voxels(self, count: float) -> "ResolutionLevel":
+        """The level for so many voxels in the mask."""
+        return self.with_fraction(max(self.sampling_fraction, self.least_samples / max(count, 1.0)))
+
+    def with_fraction(self, fraction: float) -> "ResolutionLevel":
+        """The level with another fraction, a little more where every nth voxel is one."""
+        at_most = min(fraction, 1.0)
+        if self.every_nth:
+            at_most = 1 / int(1 / at_most + ROUNDING)
+        return replace(self, sampling_fraction=at_most)
 
 
 APPROACH = ResolutionLevel(8.0, 8.0, 0.25, 24, first_step_mm=4.0, last_step_mm=2.0, iterations=20)
@@ -58,10 +77,17 @@ COARSE = ResolutionLevel(8.0, 8.0, 0.5, 24, first_step_mm=4.0, last_step_mm=0.2,
 """Some ten thousand voxels: an optimization takes 0.1 s and captures 15 degrees and 40 mm."""
 
 MIDDLE = ResolutionLevel(4.0, 4.0, 1.0, 32, first_step_mm=2.0, last_step_mm=0.1, iterations=40)
+"""A pose's optimum, as registration QA takes it."""
+
+SEPARATING = replace(MIDDLE, sampling_fraction=1 / 3, every_nth=True)
 """Separates the best of the coarse poses from the next best."""
 
-FINE = ResolutionLevel(1.0, 2.0, 0.15, 32, first_step_mm=0.5, last_step_mm=0.02, iterations=60)
-"""The result. With 10 to 20 % of the MR voxels, results are within 0.3 mm of each other."""
+FINE = ResolutionLevel(
+    1.0, 2.0, 1 / 11, 32, first_step_mm=0.5, last_step_mm=0.02, iterations=60, every_nth=True,
+    least_samples=20_000,
+)  # fmt: skip
+"""The result: from six starts within a millimetre, with six seeds, results are within 0.35 mm of
+each other (VHF, three phantoms); a seventh of the voxels instead of an eleventh changes nothing."""
 
 
 Optimum = tuple[sitk.Euler3DTransform, float]
@@ -90,7 +116,10 @@ class MutualInformationOptimizer:
     ) -> "MutualInformationOptimizer":
         """Resample a pair to the grids of a level."""
         conditioned = clamped_ct(ct, level.ct_mm)
-        return cls(conditioned, shrunk(mr.image, level.mr_mm), mr_mask, level, seed)
+        grid = shrunk(mr.image, level.mr_mm)
+        inside = np.count_nonzero(sitk.GetArrayViewFromImage(mr_mask))
+        voxels = inside * np.prod(mr_mask.GetSpacing()) / np.prod(grid.GetSpacing())
+        return cls(conditioned, grid, mr_mask, level.for_voxels(float(voxels)), seed)
 
     def coarser(self, level: ResolutionLevel) -> "MutualInformationOptimizer":
         """The pair averaged further, to the grids of a coarser level."""
@@ -120,7 +149,11 @@ class MutualInformationOptimizer:
         if is_singular:
             both = sitk.CompositeTransform([start, pose])  # the last one first
             pose = with_rotation_centre(np.array(start.GetCenter()), both)
-        return pose, -method.GetMetricValue() * overlap_fraction(self.ct, self.mr_mask, pose)
+        return pose, -method.GetMetricValue() * inside_fraction(self.ct, self._mask_points_mm, pose)
+
+    @cached_property
+    def _mask_points_mm(self) -> Float64Array:
+        return points_of(self.mr_mask)
 
     def copy(self) -> "MutualInformationOptimizer":
         """With copies of the images, for another thread: ITK's filters write into their inputs."""
@@ -177,9 +210,10 @@ class MutualInformationOptimizer:
         # takes ten times as long.
         method.SetMetricUseMovingImageGradientFilter(False)
         method.SetMetricUseFixedImageGradientFilter(False)
-        if self.level.sampling_fraction < 1:
-            method.SetMetricSamplingStrategy(method.RANDOM)
-            method.SetMetricSamplingPercentage(self.level.sampling_fraction, self.seed)
+        if (fraction := self.level.sampling_fraction) < 1:
+            strategy = method.REGULAR if self.level.every_nth else method.RANDOM
+            method.SetMetricSamplingStrategy(strategy)
+            method.SetMetricSamplingPercentage(fraction, self.seed)
         method.SetInterpolator(sitk.sitkLinear)
         method.SetOptimizerAsRegularStepGradientDescent(
             learningRate=self.level.first_step_mm,
@@ -223,9 +257,20 @@ def _each(function: Callable[[Item], Value], items: Iterable[Item]) -> list[Valu
 
 def overlap_fraction(ct: sitk.Image, mr_mask: sitk.Image, ct_from_mr: sitk.Transform) -> float:
     """Fraction of a mask of the MR that is inside the CT's field of view."""
-    points = positions_mm(mr_mask, np.argwhere(sitk.GetArrayViewFromImage(mr_mask)))
-    matrix = matrix_of(ct_from_mr)
-    voxels = continuous_indices(ct, points @ matrix[:3, :3].T + matrix[:3, 3]) + 0.5
+    return inside_fraction(ct, points_of(mr_mask), ct_from_mr)
+
+
+def points_of(mask: sitk.Image) -> Float64Array:
+    """Positions of the voxels of a mask (n, 3), LPS mm."""
+    return positions_mm(mask, np.argwhere(sitk.GetArrayViewFromImage(mask)))
+
+
+def inside_fraction(
+    ct: sitk.Image, points_mm: Float64Array, ct_from_points: sitk.Transform
+) -> float:
+    """Fraction of points (n, 3) that is inside the CT's field of view."""
+    matrix = matrix_of(ct_from_points)
+    voxels = continuous_indices(ct, points_mm @ matrix[:3, :3].T + matrix[:3, 3]) + 0.5
     return float(((voxels >= 0) & (voxels < ct.GetSize()[::-1])).all(axis=-1).mean())
 
 

@@ -5,16 +5,13 @@ import SimpleITK as sitk
 
 from radfuse.arrays import Float64Array
 from radfuse.errors import InputError
-from radfuse.intensity import head_mask, shrunk
+from radfuse.intensity import COARSE_MM, coarse_mask, shrunk
 from radfuse.modality import AIR_HU
 from radfuse.series import Series
 
 MAX_HU = 1500.0
 """Petrous bone, teeth and metal are denser; mutual information need not separate them, and they
 would stretch the bins of the histogram."""
-
-MASK_MM = 4.0
-"""Spacing of the head masks: only initial poses and margins depend on them."""
 
 MARGIN_MM = 12.0
 """Air around the head that is compared too: without it the outline of the head has no weight."""
@@ -26,22 +23,19 @@ def clamped_ct(ct: Series, spacing_mm: float) -> sitk.Image:
 
 
 def coarse_head_mask(series: Series) -> sitk.Image:
-    """Mask (uint8) of the head on a grid of about `MASK_MM`.
+    """The `intensity.coarse_mask` of a series.
 
     Raises `InputError` for a series that is no volume, is constant, or shows no head.
     """
     if not series.is_volume:
         raise InputError(f"{series.modality} {series.source}: only volumes can be registered")
-    coarse = shrunk(series.image, MASK_MM)
-    values = sitk.GetArrayViewFromImage(coarse)
-    if not np.isfinite(values).all() or values.min() == values.max():
-        raise InputError(
-            f"{series.modality} {series.source}: its values are constant or not finite"
-        )
-    mask = head_mask(coarse, series.modality)
-    if not sitk.GetArrayViewFromImage(mask).any():
-        raise InputError(f"{series.modality} {series.source}: it shows no head")
-    return mask
+    mask = coarse_mask(series.image, series.modality)
+    if sitk.GetArrayViewFromImage(mask).any():
+        return mask
+    values = sitk.GetArrayFromImage(shrunk(series.image, COARSE_MM))
+    is_uniform = not np.isfinite(values).all() or values.min() == values.max()
+    reason = "its values are constant or not finite" if is_uniform else "it shows no head"
+    raise InputError(f"{series.modality} {series.source}: {reason}")
 
 
 def dilated(mask: sitk.Image, margin_mm: float) -> sitk.Image:

@@ -10,6 +10,7 @@ import SimpleITK as sitk
 
 from radfuse.errors import RegistrationError
 from radfuse.log import since
+from radfuse.parallel import in_order
 from radfuse.progress import no_progress
 from radfuse.registration.ct_region import REACH_MM, CtRegion
 from radfuse.registration.initialization import (
@@ -24,6 +25,7 @@ from radfuse.registration.optimizer import (
     DEFAULT_SEED,
     FINE,
     MIDDLE,
+    SEPARATING,
     MutualInformationOptimizer,
     ResolutionLevel,
     itk_threads,
@@ -141,7 +143,7 @@ def register(
         report("segment the heads")
         search = _Search(ct, mr, seed, region, metric_region)
         if initial is None:
-            ct_head = coarse_head_mask(ct)
+            ct_head, _ = in_order(coarse_head_mask, (ct, mr))
             candidates = initial_poses(ct.image, ct_head, mr.image, search.mr_head)
         else:
             candidates = poses_around(initial.GetInverse(), search.mr_head)
@@ -201,8 +203,7 @@ class _Search:
                 region.part_of(self.mr_head, pose.ct_from_mr, reach_mm)
                 mask = mask & region.on(mask, pose.ct_from_mr, reach_mm)  # "&=" would change it
         fraction = optimizer.level.sampling_fraction / voxel_share(mask, optimizer.mr_mask)
-        level = replace(optimizer.level, sampling_fraction=min(fraction, 1.0))
-        return replace(optimizer, mr_mask=mask, level=level)
+        return replace(optimizer, mr_mask=mask, level=optimizer.level.with_fraction(fraction))
 
     def _optimized_in_regions(self, pose: Pose) -> Pose:
         """The best of several optimizations on the middle grids, each from where the last ended."""
@@ -222,7 +223,8 @@ class _Search:
         approaching = replace(self._coarse, level=APPROACH)
         promising = distinct(optimized(approaching, initials), centre, MAX_APPROACHED)
         different = distinct(optimized(self._coarse, promising), centre, MAX_REFINED)
-        return optimized(self._middle, (initials[:1] if with_first else []) + different)
+        separating = replace(self._middle, level=SEPARATING)
+        return optimized(separating, (initials[:1] if with_first else []) + different)
 
     def refined(self, ranked: Sequence[Pose]) -> Pose:
         """The best pose, optimized on the fine grids; `RegistrationError` without one.
@@ -234,7 +236,7 @@ class _Search:
             mr, middle = evenly_lit(self.ct, self.mr, self.mr_head, best[0].ct_from_mr)
             if mr is not self.mr:
                 search = replace(self, mr=mr)
-                best = optimized(middle, best) or best
+                best = optimized(replace(middle, level=SEPARATING), best) or best
         fine = search._at_level(FINE)
         if best and (self.region or self.metric_region):
             best = [search._optimized_in_regions(best[0])]

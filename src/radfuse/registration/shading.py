@@ -8,9 +8,9 @@ import SimpleITK as sitk
 from scipy import ndimage
 
 from radfuse.arrays import image_on
-from radfuse.intensity import shrunk
+from radfuse.intensity import COARSE_MM, shrunk
 from radfuse.registration.optimizer import MIDDLE, MutualInformationOptimizer, side_by_side
-from radfuse.registration.preprocessing import MARGIN_MM, MASK_MM, dilated
+from radfuse.registration.preprocessing import MARGIN_MM, dilated
 from radfuse.series import Series
 
 BLUR_MM = 30.0
@@ -27,7 +27,7 @@ def corrected(mr: Series, head: sitk.Image) -> Series:
     Homomorphic filtering, see Vovk et al. 2007, 10.1109/TMI.2006.891486. `head` is the MR's
     `coarse_head_mask`.
     """
-    coarse = shrunk(mr.image, MASK_MM)
+    coarse = shrunk(mr.image, COARSE_MM)
     inside = sitk.GetArrayViewFromImage(head).astype(np.float32)
     sigma = [BLUR_MM / spacing for spacing in coarse.GetSpacing()[::-1]]
     signal = ndimage.gaussian_filter(sitk.GetArrayViewFromImage(coarse) * inside, sigma)
