@@ -154,6 +154,16 @@ def test_model_card_has_the_metrics_of_the_test_pairs(workshop: Path) -> None:
     assert set(card["test"]) == {"profile", "pairs", "MI", "SF", "VIF", "Qabf"}
 
 
+def test_a_graph_is_exported_again_without_further_options(workshop: Path, tmp_path: Path) -> None:
+    again = tmp_path / "mine.onnx"
+    refused_in_a_line(
+        run("export", workshop / "mine.onnx", "-o", again, "--half"), "without further options"
+    )
+    assert list(tmp_path.iterdir()) == []
+    assert run("export", workshop / "mine.onnx", "-o", again).exit_code == 0
+    assert again.read_bytes() == (workshop / "mine.onnx").read_bytes()
+
+
 def test_export_replaces_no_file_and_writes_only_onnx(workshop: Path, tmp_path: Path) -> None:
     before = (workshop / "mine.onnx").read_bytes()
     refused_in_a_line(

@@ -29,6 +29,7 @@ from radfuse.networks.catalogue import make_network
 from radfuse.networks.torch_method import load_network
 from radfuse.training.checkpoint import BEST_CHECKPOINT, LAST_CHECKPOINT, read_checkpoint
 from radfuse.training.export import model_card as card_module
+from radfuse.training.export.again import export_again
 from radfuse.training.export.checkpoint import METRIC_DECIMALS, export, training_summary
 from radfuse.training.export.model_card import MAX_DIFFERENCE, write_weights
 from radfuse.training.loop import train
@@ -56,6 +57,14 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     export(trained(FUSING, folder / "fusing"), folder / "fusing.onnx", test=folder / "test")
     export(trained(ROUNDED, folder / "rebuilding"), folder / "rebuilding.onnx")
     return folder
+
+
+def test_a_graph_exported_again_is_the_same_file_and_card(workshop: Path, tmp_path: Path) -> None:
+    for name in ("fusing", "rebuilding"):
+        graph, again = workshop / f"{name}.onnx", tmp_path / f"{name}.onnx"
+        assert export_again(graph, again).model_card == card_of(graph)
+        assert again.read_bytes() == graph.read_bytes()
+        assert again.with_suffix(".json").read_text() == graph.with_suffix(".json").read_text()
 
 
 def card_of(graph: Path) -> dict[str, Any]:

@@ -6,13 +6,14 @@ The names in capitals below are that paper's; `Choices` has what it leaves open.
 """
 
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from radfuse.networks.blocks.attention import ChannelAttention, ConvolutionalAttention
 from radfuse.networks.blocks.gated_channels import GatedChannels
-from radfuse.networks.blocks.layers import conv
+from radfuse.networks.blocks.layers import conv, conv_by_phases, conv_of_parts
 from radfuse.networks.blocks.restormer import RestormerBlock
 
 UNITS = 3
@@ -111,7 +112,7 @@ class FeatureUnit(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Features (N, C, H, W) to features of the same shape."""
-        joined = self.join(torch.cat([branch(features) for branch in self.branches], dim=1))
+        joined = conv_of_parts(self.join, [branch(features) for branch in self.branches])
         return self.enhance(joined)
 
 
@@ -129,7 +130,7 @@ class DenseModule(nn.Module):
         dense, joined = [features], features
         for unit, join in zip(self.units, self.joins, strict=True):
             dense.append(unit(joined))
-            joined = join(torch.cat(dense, dim=1))
+            joined = conv_of_parts(cast("nn.Conv2d", join), dense)
         return features + joined
 
 
@@ -179,7 +180,9 @@ class Reconstructor(nn.Module):
         """Features (N, 2C, H/2, W/2), rounded up, and images (N, 2, H, W) to (N, 2, H, W)."""
         rows, columns = images.shape[2:]
         large = self.enlarge(features)[:, :, :rows, :columns]
-        return self.draw(self.refine(torch.cat([large, images], dim=1)))
+        refine, relu = self.refine
+        refined = relu(conv_of_parts(cast("nn.Conv2d", refine), [large, images]))
+        return conv_by_phases(self.draw, refined)
 
 
 class MFINet(nn.Module):

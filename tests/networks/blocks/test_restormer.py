@@ -1,5 +1,7 @@
 """Restormer's block: its norm, its attention between channels, its gated feed-forward part."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -51,6 +53,21 @@ def test_attention_mixes_channels_of_a_head_by_similarity() -> None:
         weights /= weights.sum(axis=1, keepdims=True)
         found = attention(features)[0, 4 * head : 4 * head + 4].detach().numpy().reshape(4, 30)
         np.testing.assert_allclose(found, weights @ value[head], rtol=1e-4, atol=1e-5)
+
+
+def test_attention_sums_pixels_as_exactly_as_double_precision() -> None:
+    attention, features = TransposedAttention(8, 2), draw(1, 8, 300, 200)
+    exact = copy.deepcopy(attention).double()(features.double())
+    apart = (attention(features) - exact).abs().max() / exact.abs().max()
+    assert apart < 1e-6
+
+
+def test_silent_features_have_finite_attention() -> None:
+    attention = TransposedAttention(8, 2)
+    for layer in attention.enter:
+        nn.init.zeros_(layer.bias)
+    attention(torch.zeros(1, 8, 5, 6)).sum().backward()
+    assert all(p.grad is None or p.grad.isfinite().all() for p in attention.parameters())
 
 
 def test_each_head_has_a_learnt_temperature() -> None:

@@ -36,19 +36,27 @@ def export_command(
 ) -> None:
     """Write the network of RUN, the folder of a training or a checkpoint, as an ONNX file.
 
-    Of a folder the best checkpoint is taken. The graph accepts any batch and image size. It is
-    compared with the network on three sizes; if they differ by more than 1 of 255 grey levels,
-    with --half too, nothing is written. `radfuse fuse --method FILE.onnx` uses it.
+    Of a folder the best checkpoint is taken. An ONNX file with a model card is exported again by
+    this version of radfuse, with the same parameters, options and facts. The graph accepts any
+    batch and image size. It is compared with the network on three sizes; if they differ by more
+    than 1 of 255 grey levels, with --half too, nothing is written. `radfuse fuse --method
+    FILE.onnx` uses it.
     """  # fmt: skip
     with needs_extra("train"):
         from radfuse.training.checkpoint import find_checkpoint  # noqa: PLC0415  # an extra
+        from radfuse.training.export.again import export_again  # noqa: PLC0415
         from radfuse.training.export.checkpoint import export  # noqa: PLC0415
     if output.suffix != ".onnx":
         raise InputError(f"{output}: give a name that ends in .onnx")
     refuse_existing([output, output.with_suffix(".json")], overwrite=overwrite)
-    exported = export(
-        find_checkpoint(run), output, options=named_options(options), test=test, half=half
-    )
+    if run.suffix == output.suffix:
+        if options or test or half:
+            raise InputError(f"{run}: an ONNX file is exported again without further options")
+        exported = export_again(run, output)
+    else:
+        exported = export(
+            find_checkpoint(run), output, options=named_options(options), test=test, half=half
+        )
     if as_json:
         print_json(exported.model_card)
         return

@@ -6,7 +6,7 @@ Woo et al. 2018, "CBAM: convolutional block attention module", doi:10.1007/978-3
 import torch
 from torch import Tensor, nn
 
-from radfuse.networks.blocks.layers import conv
+from radfuse.networks.blocks.layers import conv, conv_by_phases
 
 SPATIAL_WINDOW = 7
 """Kernel size of the spatial attention."""
@@ -41,7 +41,7 @@ class SpatialAttention(nn.Module):
         """Features (N, C, H, W) to weights (N, 1, H, W)."""
         mean = features.mean(dim=1, keepdim=True)
         maximum = features.amax(dim=1, keepdim=True)
-        return torch.sigmoid(self.window(torch.cat([mean, maximum], dim=1)))
+        return torch.sigmoid(conv_by_phases(self.window, torch.cat([mean, maximum], dim=1)))
 
 
 class ConvolutionalAttention(nn.Module):

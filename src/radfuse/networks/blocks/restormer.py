@@ -4,6 +4,9 @@ Zamir et al. 2022, "Restormer: efficient transformer for high-resolution image r
 doi:10.1109/CVPR52688.2022.00564.
 """
 
+from collections.abc import Iterable, Iterator
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -17,8 +20,39 @@ VARIANCE_EPSILON = 1e-5
 """Added to variances in divisors."""
 
 
+MIN_LENGTH = 1e-12
+"""Least divisor of vectors that are normalised."""
+
+
 def _depthwise(width: int) -> nn.Conv2d:
     return nn.Conv2d(width, width, 3, padding=1, groups=width)
+
+
+def _parts(enter: nn.Sequential, features: Tensor, count: int) -> Iterator[Tensor]:
+    """Equal parts of the output maps of `enter`, each convolved alone: engines copy chunks."""
+    pointwise, depthwise = cast("Iterable[nn.Conv2d]", enter)
+    width = pointwise.out_channels // count
+    biases = cast("Tensor", pointwise.bias), cast("Tensor", depthwise.bias)
+    for start in range(0, count * width, width):
+        part = slice(start, start + width)
+        maps = functional.conv2d(features, pointwise.weight[part], biases[0][part])
+        yield functional.conv2d(
+            maps, depthwise.weight[part], biases[1][part], padding=1, groups=width
+        )
+
+
+def _products(first: Tensor, second: Tensor) -> Tensor:
+    """Scalar products of the channels of two (N, H, W, C), as vectors over pixels: (N, C, C).
+
+    Rows by themselves, then their sum: one sum over all pixels would round forty times as much.
+    """
+    return (first.transpose(2, 3) @ second).sum(dim=1)
+
+
+def _lengths(features: Tensor) -> Tensor:
+    """Lengths of the channels of (N, H, W, C), as vectors over pixels: (N, C)."""
+    squares = _products(features, features).diagonal(dim1=1, dim2=2)
+    return squares.clamp_min(MIN_LENGTH**2).sqrt()
 
 
 class ChannelNorm(nn.Module):
@@ -49,12 +83,22 @@ class TransposedAttention(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Features (N, C, H, W) to features of the same shape."""
         count, width, rows, columns = features.shape
-        parts = self.enter(features).reshape(count, 3, self.heads, width // self.heads, -1)
-        query, key, value = parts.unbind(dim=1)  # each (N, heads, C / heads, H W)
-        query, key = (functional.normalize(part, dim=-1) for part in (query, key))
-        attention = (query @ key.transpose(-2, -1) * self.temperature).softmax(dim=-1)
-        mixed = (attention @ value).reshape(count, width, rows, columns)
-        return self.leave(mixed)
+        query, key, value = (
+            part.permute(0, 2, 3, 1)  # (N, H, W, C)
+            for part in _parts(self.enter, features, 3)
+        )
+        cosines = _products(query, key) / _lengths(query)[:, :, None] / _lengths(key)[:, None, :]
+        attention = self._within_heads(cosines).softmax(dim=-1)  # (N, C, C)
+        mixed = value.reshape(count, -1, width) @ attention.transpose(1, 2)
+        return self.leave(mixed.reshape(count, rows, columns, width).permute(0, 3, 1, 2))
+
+    def _within_heads(self, cosines: Tensor) -> Tensor:
+        """Logits: cosines times the temperature of their head, of two heads minus infinity."""
+        width = cosines.shape[1]
+        head = torch.arange(self.heads).repeat_interleave(width // self.heads)
+        logits = cosines * self.temperature[head, :, 0]
+        apart = head[:, None] != head[None, :]
+        return logits.masked_fill(apart.to(logits.device), -torch.inf)
 
 
 class GatedFeedForward(nn.Module):
@@ -68,7 +112,7 @@ class GatedFeedForward(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Features (N, C, H, W) to features of the same shape."""
-        gate, value = self.enter(features).chunk(2, dim=1)
+        gate, value = _parts(self.enter, features, 2)
         return self.leave(functional.gelu(gate) * value)
 
 
