@@ -4,7 +4,8 @@
     python benchmarks/engine.py --all [--sizes 256] [--networks sdnet pmgi]
 
 Prints milliseconds per pair (median), ratios, and the difference of each output from eager
-PyTorch in grey levels of 255. The engines run alternately, so that other load affects all of them.
+PyTorch in grey levels of 255. The engines run alternately, so that other load affects all of them,
+and with them a product of matrices: which share of its speed the network reaches is printed, too.
 With a CUDA device the table has it, too. `--all` prints one Markdown table of every network;
 networks without shipped weights have random parameters.
 """
@@ -20,6 +21,7 @@ import numpy as np
 import SimpleITK as sitk
 import torch
 
+from arithmetic import PRODUCT_OPERATIONS, matrix_product, operations
 from comparison import noted
 from radfuse.arrays import Float32Array
 from radfuse.intensity import WINDOWS
@@ -34,6 +36,9 @@ Fuse = Callable[[Float32Array, Float32Array], Float32Array]
 
 ROUNDS = 15
 """Repetitions of each engine by default."""
+
+PRODUCT = "product of matrices"
+"""Beside the engines in `milliseconds`."""
 
 SEED = 5
 """Of random parameters."""
@@ -116,15 +121,26 @@ def measure(name: str, size: int, rounds: int) -> None:
     ct, mr = head(size)
     engines = engines_of(name)
     expected = engines["torch eager"](ct, mr)
-    times = milliseconds(engines, ct, mr, rounds)
+    times = milliseconds(engines | {PRODUCT: matrix_product()}, ct, mr, rounds)
     print(f"\n{name}, one {size}x{size} pair, {torch.get_num_threads()} threads")
     print(f"{'engine':22}{'ms':>8}{'x eager':>9}{'mean diff':>11}{'max diff':>10}")
     for label, fuse in engines.items():
         apart = np.abs(fuse(ct, mr) - expected) * 255
         ratio = times["torch eager"] / times[label]
         print(f"{label:22}{times[label]:8.1f}{ratio:9.2f}{apart.mean():11.4f}{apart.max():10.3f}")
+    print(share_of_machine(method_info(name).weights, ct.shape, times))
     share = times["OpenVINO f32"] / times["torch.compile"]
     print(noted(f"{name}, {size} pixels, OpenVINO to torch.compile", share))
+
+
+def share_of_machine(weights: Path | None, shape: tuple[int, ...], times: dict[str, float]) -> str:
+    """The speed of OpenVINO in float32, compared with a product of matrices on the same threads."""
+    work = operations(weights, shape) if weights else 0
+    network, product = work / times["OpenVINO f32"], PRODUCT_OPERATIONS / times[PRODUCT]
+    return (
+        f"OpenVINO f32: {work / 1e9:.1f} G operations at {network / 1e6:.0f} G/s, "
+        f"{network / product:.0%} of a product of matrices, {product / 1e6:.0f} G/s"
+    )
 
 
 def measure_all(networks: list[str], size: int, rounds: int) -> None:
