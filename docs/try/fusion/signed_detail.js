@@ -14,7 +14,8 @@ const BRAIN = WINDOWS.brain;
 const BONE_HU = 300;
 const PRINTED_BONE_HU = 79; // white in a brain window
 const FULL = 65535; // stored value of a base that is white
-const SLICES_AT_ONCE = 12;
+const SLICES_AT_ONCE = 12; // at least, and of thin slices ...
+const AT_ONCE_MM = 8; // ... so many mm
 const MAX_RATIO = 2; // most that is added, in contrasts of the CT
 const KNEE = 0.8; // what is added above this grey level is compressed
 const TINY = 1e-6;
@@ -50,7 +51,7 @@ export function fusePrinted(ct, mr, base) {
 // `fuseBase(ct, mr)` fuses slices whose CT is in the window.
 export function* fuseHead(head, baseOf) {
   const grid = new CoarseGrid(head.shape, head.spacingMm, GRID_MM);
-  const parts = [...partsOf(head.shape[0], grid.factors[0])];
+  const parts = [...partsOf(head.shape[0], grid.factors[0], head.spacingMm[0])];
   const skull = new Skull(grid, BONE_HU, parts.map((part) => slices(head.hu, ...part)));
   const background = new Background(head, grid, skull);
   const stored = new Uint16Array(head.hu.data.length);
@@ -71,8 +72,9 @@ export function* fuseHead(head, baseOf) {
   }
 }
 
-function* partsOf(count, block) {
-  const step = Math.max(1, Math.floor(SLICES_AT_ONCE / block)) * block;
+function* partsOf(count, block, sliceMm) {
+  const atOnce = Math.max(SLICES_AT_ONCE, Math.floor(AT_ONCE_MM / sliceMm));
+  const step = Math.max(1, Math.floor(atOnce / block)) * block;
   for (let start = 0; start < count; start += step) yield [start, Math.min(start + step, count)];
 }
 

@@ -36,8 +36,9 @@ from radfuse.parallel import in_order
 FULL = 65535
 """Stored value of a base that is white."""
 
-SLICES_AT_ONCE = 12
-"""Slices that are in memory together, apart from their neighbours."""
+SLICES_AT_ONCE, AT_ONCE_MM = 12, 8.0
+"""Least slices that are in memory together, apart from their neighbours, and least thickness of all
+of them: of thin slices there are more neighbours, which are computed for each part again."""
 
 BRAIN = WINDOWS["brain"]
 """The window of the detail, and the one in which slices of 8 bits are printed."""
@@ -93,7 +94,7 @@ class SignedDetail:
         grid = CoarseGrid.over(head.shape, head.spacing_mm, Background.SPACING_MM)
         base_method = self._base_in(window)
         bases = np.empty(head.shape, np.uint16)  # half the memory of float32
-        parts = list(_parts(head.shape[0], grid.factors[0]))
+        parts = list(_parts(head.shape[0], grid.factors[0], head.spacing_mm[0]))
         skull = Skull.of(grid, BONE_HU, map(head.read_ct, parts))
         background = Background(head.spacing_mm, grid, noise_hu(head), skull)
 
@@ -195,8 +196,9 @@ def _unit(stored: NDArray[np.uint16]) -> Float32Array:
     return np.asarray(stored / np.float32(FULL), np.float32)
 
 
-def _parts(count: int, block: int) -> Iterator[slice]:
+def _parts(count: int, block: int, slice_mm: float) -> Iterator[slice]:
     """All slices, some whole blocks at a time."""
-    step = max(1, SLICES_AT_ONCE // block) * block
+    at_once = max(SLICES_AT_ONCE, int(AT_ONCE_MM / slice_mm))
+    step = max(1, at_once // block) * block
     for start in range(0, count, step):
         yield slice(start, min(start + step, count))
