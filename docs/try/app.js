@@ -73,6 +73,11 @@ async function takeFile(role) {
   take({ ...kept, [role]: null }, { ...names, [role]: "" }, null);
   const image = await readImage({ name: file.name, bytes: new Uint8Array(await file.arrayBuffer()) });
   const pair = { ...kept, [role]: image };
+  const other = role === "ct" ? "mr" : "ct";
+  if (pair[other] && isVolume(pair[other]) !== isVolume(image)) { // keep what was chosen last
+    byId(`${other}-file`).value = "";
+    take({ [role]: image }, { [role]: file.name }, null);
+  }
   if (pair.ct && pair.mr) checkPair(pair.ct, pair.mr);
   take(pair, names, null);
   show("status", pair.ct && pair.mr ? "Ready to fuse." : "Choose the other image, too.");

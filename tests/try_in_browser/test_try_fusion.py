@@ -35,6 +35,17 @@ def test_sample_is_fused_as_radfuse_fuses_it(driver: TryDriver, application: Pat
     assert "equal within 1 grey level" in driver.text("compared")
 
 
+def test_volumes_can_be_chosen_after_images(driver: TryDriver, application: Path) -> None:
+    sample = application / "sample"
+    for role in ("ct", "mr"):
+        driver.give(role, sample / f"{role}.png")
+    driver.give("ct", sample / "ct.nii.gz")
+    assert "One file is a 2-D image, the other a volume" in driver.error
+    driver.choose(method="signed_detail")
+    levels = driver.fuse(sample / "ct.nii.gz", sample / "mr.nii.gz")
+    assert levels.size == sitk.GetArrayFromImage(sitk.ReadImage(sample / "ct.nii.gz")).size
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS_OFFERED)
 def test_ten_pairs_are_fused_as_by_openvino(driver: TryDriver, tmp_path: Path, method: str) -> None:
