@@ -169,6 +169,7 @@ def test_a_second_version_gives_a_menu(browser: Chrome, address: str, site: Path
     alone = list_of_versions.read_text()
     try:
         list_of_versions.write_text(f'window.RADFUSE_VERSIONS = ["9.9.9", "{site.name}"];')
+        browser.execute_cdp_cmd("Network.clearBrowserCache", {})
         browser.get(f"{address}/howto/view.html?again")
         script = "return [...document.querySelectorAll('.site-version option')].map((o) => o.value)"
         assert browser.execute_script(script) == ["9.9.9", site.name]
