@@ -28,6 +28,10 @@ Others = ParamSpec("Others")
 """Arguments of a function after an image."""
 
 
+Box = tuple[slice, slice, slice]
+"""Part of a volume: slices, rows, columns."""
+
+
 def image_on(grid: sitk.Image, values: NDArray[np.generic]) -> sitk.Image:
     """Values (slices, rows, columns) as an image on the grid of another one."""
     image = sitk.GetImageFromArray(values)
@@ -63,7 +67,7 @@ def grid_of_slice(image: sitk.Image, index: int) -> sitk.Image:
     return grid_of_box(image, (slice(index, index + 1), slice(0, rows), slice(0, columns)))
 
 
-def grid_of_box(image: sitk.Image, box: tuple[slice, slice, slice]) -> sitk.Image:
+def grid_of_box(image: sitk.Image, box: Box) -> sitk.Image:
     """A volume, uint8, on the grid of a box (slices, rows, columns) of an image.
 
     It costs less than to extract the box.

@@ -8,6 +8,7 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from radfuse.arrays import (
+    Box,
     Float32Array,
     bounding_box,
     filled_on,
@@ -22,9 +23,6 @@ from radfuse.methods.head import Head, HeadMethod
 from radfuse.methods.loading import Method
 from radfuse.parallel import in_order
 from radfuse.series import Series
-
-Box = tuple[slice, slice, slice]
-"""Part of a volume: slices, rows, columns."""
 
 MARGIN_MM = 10.0
 """Air kept around the head, so that ears and the borders of filters are inside."""

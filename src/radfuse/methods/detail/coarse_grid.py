@@ -7,11 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, gaussian_filter1d, maximum_filter
 
-from radfuse.arrays import BoolArray, Float32Array
+from radfuse.arrays import BoolArray, Box, Float32Array
 from radfuse.methods.head import Spacing
-
-Region = tuple[slice, slice, slice]
-"""Slices, rows and columns of a volume."""
 
 TRUNCATE = 3.0
 """Radius of a Gaussian kernel in standard deviations."""
@@ -84,7 +81,7 @@ class CoarseGrid:
                 blocks = _multiplied(_gaussian(size, sigma_mm / step), blocks, axis)
         return np.asarray(blocks, np.float32)
 
-    def placed(self, blocks: Float32Array, region: Region, outside: float) -> Float32Array:
+    def placed(self, blocks: Float32Array, region: Box, outside: float) -> Float32Array:
         """Blocks of a region, which begins with a block, in slices of the whole volume."""
         counts = (-(-size // factor) for size, factor in zip(self.shape, self.factors, strict=True))
         whole = np.full((len(blocks), *list(counts)[1:]), outside, np.float32)
@@ -95,7 +92,7 @@ class CoarseGrid:
         whole[:, y : y + blocks.shape[1], x : x + blocks.shape[2]] = blocks
         return whole
 
-    def expand(self, values: Float32Array, region: Region) -> Float32Array:
+    def expand(self, values: Float32Array, region: Box) -> Float32Array:
         """Values of the blocks, linearly interpolated at the voxels of a region."""
         along_z, along_y, along_x = (
             _interpolation(np.arange(voxels.start, voxels.stop), factor, size)
@@ -105,7 +102,7 @@ class CoarseGrid:
         planes = np.tensordot(along_z[:, near], values[near], axes=1)
         return np.asarray(along_y @ planes @ along_x.T, np.float32)
 
-    def repeat(self, blocks: BoolArray, region: Region) -> BoolArray:
+    def repeat(self, blocks: BoolArray, region: Box) -> BoolArray:
         """Values of the blocks, the same in all their voxels, for a region."""
         at = (
             np.arange(voxels.start, voxels.stop) // factor

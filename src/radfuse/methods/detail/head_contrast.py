@@ -6,9 +6,9 @@ from functools import partial
 
 import numpy as np
 
-from radfuse.arrays import BoolArray, Float32Array
+from radfuse.arrays import BoolArray, Box, Float32Array
 from radfuse.intensity import BONE_HU
-from radfuse.methods.detail.coarse_grid import CoarseGrid, Region, ramp, smoothed, spread
+from radfuse.methods.detail.coarse_grid import CoarseGrid, ramp, smoothed, spread
 from radfuse.methods.detail.significance import NOISE_FACTOR, REACH, Evidence, Significance
 from radfuse.methods.detail.skull import Skull, inside_skull
 from radfuse.methods.detail.tissue import SOFT_HU, Tissue, region_of_tissue, widened
@@ -325,7 +325,7 @@ class Fine:
 
 
 def fine_contrast(
-    found: Contrast, head: Head, region: Region, base: Float32Array, significance: Significance
+    found: Contrast, head: Head, region: Box, base: Float32Array, significance: Significance
 ) -> Fine:
     """The contrast of a region at the finest scale, with the coarse volumes expanded to it.
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import distance_transform_edt, find_objects, label
 
-from radfuse.arrays import BoolArray, Float32Array
-from radfuse.methods.detail.coarse_grid import CoarseGrid, Region
+from radfuse.arrays import BoolArray, Box, Float32Array
+from radfuse.methods.detail.coarse_grid import CoarseGrid
 from radfuse.methods.head import Spacing
 
 SKULL_MM3 = 1000.0
@@ -40,7 +40,7 @@ class Skull:
         is_skull[0] = False
         return cls(grid, bone_hu, is_skull[parts])
 
-    def mask(self, hu: Float32Array, region: Region) -> BoolArray:
+    def mask(self, hu: Float32Array, region: Box) -> BoolArray:
         """Voxels of the skull in a region, whose HU are given."""
         return np.asarray((hu >= self.bone_hu) & self.grid.repeat(self.blocks, region))
 

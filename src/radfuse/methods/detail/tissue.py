@@ -5,8 +5,8 @@ from itertools import product
 
 import numpy as np
 
-from radfuse.arrays import BoolArray, Float32Array
-from radfuse.methods.detail.coarse_grid import CoarseGrid, Region, ramp, smoothed
+from radfuse.arrays import BoolArray, Box, Float32Array
+from radfuse.methods.detail.coarse_grid import CoarseGrid, ramp, smoothed
 from radfuse.methods.detail.skull import Skull
 from radfuse.methods.dilation import Step, dilated
 from radfuse.methods.head import Head, Spacing
@@ -43,7 +43,7 @@ def widened(head: Head, part: slice, margin_mm: float) -> tuple[slice, slice]:
     return wide, slice(part.start - wide.start, part.stop - wide.start)
 
 
-def region_of_tissue(head: Head, part: slice, grid: CoarseGrid, reach: int = 0) -> Region:
+def region_of_tissue(head: Head, part: slice, grid: CoarseGrid, reach: int = 0) -> Box:
     """Rows and columns of some slices around which there is air alone; all, if there is no tissue.
 
     They take in tissue of neighbouring slices, at least `reach` pixels of air, and whole pairs of
@@ -91,7 +91,7 @@ class Tissue:
     """Of these, what is no finding."""
 
     @classmethod
-    def of(cls, head: Head, region: Region, skull: Skull, fine_mm: float) -> "Tissue":
+    def of(cls, head: Head, region: Box, skull: Skull, fine_mm: float) -> "Tissue":
         """Of a region; `fine_mm` is the smoothing of `smooth_hu`."""
         part, rows, columns = region
         wide, inner = widened(head, part, 2 * AROUND_MM)

@@ -7,12 +7,11 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
-from radfuse.arrays import Float32Array
+from radfuse.arrays import Box, Float32Array
 from radfuse.dicom.read.nuclear.standard_uptake import value_unit
 from radfuse.pipeline.display.planes import PLANES, Sides
 from radfuse.pipeline.functional.volume import ColourScale
 from radfuse.pipeline.qa.sheet import OUTLINE, ColourBar, border, oriented_cuts
-from radfuse.pipeline.volume import Box
 from radfuse.series import Series
 
 OUTLINE_VALUE = 0.35
