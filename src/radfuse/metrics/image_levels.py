@@ -19,6 +19,12 @@ the kernel has to zero, which can take longer than a metric."""
 
 np.empty(FREED, np.uint8)
 
+MAX_EXACT = 4095
+"""Largest of the whole values whose squares `exact_levels` can sum over a window of 11x11."""
+
+Levels = NDArray[np.int32 | np.float64]
+"""Pixels of an image in integers or in double precision."""
+
 Arguments = ParamSpec("Arguments")
 Derived = TypeVar("Derived")
 
@@ -97,6 +103,21 @@ def whole_levels(image: Image) -> NDArray[np.uint8]:
     """The image in whole grey levels, halves to even, for metrics that count levels."""
     array = image.array if isinstance(image, MeasuredImage) else image
     return np.asarray(array if array.dtype == np.uint8 else np.rint(array), np.uint8)
+
+
+@kept
+def exact_levels(image: Image) -> Levels:
+    """The image as integers if its values are whole, else in double precision.
+
+    Sums over a window, of squares too, have no more bits than such an integer; integers of half
+    the size take half the time.
+    """
+    array = image.array if isinstance(image, MeasuredImage) else image
+    levels = array.astype(np.int32)
+    if array.dtype == np.uint8:
+        return levels
+    whole = levels.min() >= 0 and levels.max() <= MAX_EXACT and bool((levels == array).all())
+    return levels if whole else floats(image)
 
 
 @kept

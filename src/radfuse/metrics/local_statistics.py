@@ -7,10 +7,11 @@ from typing import Literal, cast
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
+from numpy.typing import NDArray
 
-from radfuse.arrays import BoolArray, Float64Array
+from radfuse.arrays import Float64Array
 from radfuse.errors import InputError
-from radfuse.metrics.image_levels import Image, floats, kept
+from radfuse.metrics.image_levels import Image, Levels, exact_levels, floats, kept
 
 WindowShape = Literal["gaussian11", "gaussian7", "uniform11", "uniform8", "uniform7", "global"]
 """Shape and side of a window in pixels; "global" is one window as large as the image."""
@@ -24,10 +25,14 @@ CONSTANT = 1e-8
 A window with two neighbouring whole levels has 1e-6 or more, rounding makes 1e-10 at most.
 """
 
-DOWN, ACROSS = 16, 24
-"""Windows of a column and of a row that one matrix product sums: the fastest of 8 to 32."""
+DOWN, DOWN_WIDE, ACROSS = 8, 16, 24
+"""Windows of a column and of a row that one matrix product sums: the fastest of 4 to 48."""
 
-STRIP_PIXELS = 2**15
+NARROW, WIDE = 7, 12
+"""Pixels a side up to which `numpy.correlate` sums along the rows faster than products do, and
+from which `DOWN_WIDE` is faster than `DOWN`."""
+
+STRIP_PIXELS = 2**16
 """Windows that are computed together: the fastest of 2^12 to 2^16 on images of 256 x 256."""
 
 SAMPLE_VARIANCE = {"uniform7": 49 / 48}
@@ -54,7 +59,7 @@ UNIFORM = {"uniform11", "uniform8", "uniform7"}
 """Windows of equal weights, whose sums need no products."""
 
 
-def window_means(images: Float64Array, window: WindowShape) -> Float64Array:
+def window_means(images: Levels, window: WindowShape) -> Float64Array:
     """Means over the windows wholly inside images (N, H, W), side - 1 smaller each way.
 
     Raises `InputError` where the window is larger than the images.
@@ -65,31 +70,37 @@ def window_means(images: Float64Array, window: WindowShape) -> Float64Array:
             f"the window {window} needs images of {line.size} pixels a side or more; this one is "
             f"{images.shape[-2:]}; measure larger images or choose a smaller window"
         )
-    return _uniform_means(images, line.size) if window in UNIFORM else weighted_means(images, line)
+    if window in UNIFORM:
+        return _uniform_means(images, line.size)
+    return weighted_means(np.asarray(images, np.float64), line)
 
 
-def _uniform_means(images: Float64Array, side: int) -> Float64Array:
+def _uniform_means(images: Levels, side: int) -> Float64Array:
     """Means over square windows of equal weights, wholly inside images (N, H, W)."""
     count, rows, columns = images.shape
     means = np.empty((count, rows - side + 1, columns - side + 1))
-    for image, of_image in zip(images, means, strict=True):
+    for number, image in enumerate(images):
         sums = _sliding_sums(_sliding_sums(image.ravel(), side, columns), side, 1)
-        # Between two rows of windows there are those that reach into the next row.
-        windows = as_strided(sums, of_image.shape, (columns * sums.itemsize, sums.itemsize))
-        np.multiply(windows, 1 / side**2, out=of_image)
+        means[number] = _inside(sums, means.shape[1:], columns)
+        means[number] *= 1 / side**2
     return means
 
 
-def _sliding_sums(values: Float64Array, count: int, step: int) -> Float64Array:
+def _inside(sums: Levels, shape: tuple[int, ...], columns: int) -> Levels:
+    """Of sums along the pixels of an image, row after row, those within one row."""
+    return as_strided(sums, shape, (columns * sums.itemsize, sums.itemsize))
+
+
+def _sliding_sums(values: Levels, count: int, step: int) -> Levels:
     """Sums of `count` values that are `step` apart, from every first one; by halves of halves."""
     if count == 1:
         return values
     half = _sliding_sums(values, count // 2, step)
     other = count // 2 * step
-    sums = half[:-other] + half[other:]
+    sums: Levels = np.add(half[:-other], half[other:])
     if count % 2:
         sums = sums[:-step]
-        sums += values[(count - 1) * step :]
+        np.add(sums, values[(count - 1) * step :], out=sums)
     return sums
 
 
@@ -99,7 +110,8 @@ def weighted_means(images: Float64Array, line: Float64Array, *, step: int = 1) -
     Every `step`-th window of a row and of a column; `line` has the weights along one axis. The sums
     are products with band matrices: most factors are 0, and still they take a third of the time.
     """
-    band = _band_matrix(line.tobytes(), step, DOWN)
+    block = DOWN if line.size < WIDE else DOWN_WIDE
+    band = _band_matrix(line.tobytes(), step, block)
     transposed = _band_matrix(line.tobytes(), step, ACROSS).T
     rows, columns = ((side - line.size) // step + 1 for side in images.shape[-2:])
     means = np.empty((len(images), rows, columns))
@@ -107,10 +119,15 @@ def weighted_means(images: Float64Array, line: Float64Array, *, step: int = 1) -
     for top in range(0, rows, height):
         strip = means[:, top : top + height]
         down = np.empty((*strip.shape[:2], images.shape[-1]))
-        for first, count, reach in _blocks(strip.shape[1], DOWN, line.size, step):
+        for first, count, reach in _blocks(strip.shape[1], block, line.size, step):
             start = (top + first) * step
             pixels = images[:, start : start + reach]
             np.matmul(band[:count, :reach], pixels, out=down[:, first : first + count])
+        if step == 1 and line.size <= NARROW:
+            for rows_of_image, sums in zip(down, strip, strict=True):
+                correlated = np.correlate(rows_of_image.ravel(), line)
+                sums[...] = _inside(correlated, sums.shape, images.shape[-1])
+            continue
         for first, count, reach in _blocks(columns, ACROSS, line.size, step):
             pixels = down[..., first * step : first * step + reach]
             sums = strip[..., first : first + count]
@@ -155,8 +172,11 @@ class Moments:
     variance: Float64Array
     """Exactly 0 where the window is constant."""
 
-    constant: BoolArray
-    """Where the window is constant."""
+    constant: NDArray[np.intp]
+    """Windows that are constant but not black, as indices of the flat arrays.
+
+    What is computed of a black window is exactly 0 anyway.
+    """
 
 
 @dataclass(frozen=True)
@@ -176,7 +196,7 @@ class LocalStatistics:
     None of the arrays is to be changed.
     """
 
-    def __init__(self, image: Float64Array, window: WindowShape) -> None:
+    def __init__(self, image: Levels, window: WindowShape) -> None:
         self.image = image
         self.window = window
         self._moments: Moments | None = None
@@ -230,20 +250,20 @@ class LocalStatistics:
         for one, mean, square in zip(singles, means, means[len(singles) :], strict=False):
             mean_square = np.square(mean)
             variance = self._central(square, mean_square)
-            constant = variance < CONSTANT
-            variance[constant] = 0
+            constant = np.flatnonzero((variance < CONSTANT) & (mean_square > 0))
+            variance.put(constant, 0)
             one._moments = Moments(mean, mean_square, variance, constant)
         for other, product in zip(others, means[2 * len(singles) :], strict=True):
             of_means = self.mean * other.mean
             covariance = self._central(product, of_means)
-            covariance[self.moments.constant | other.moments.constant] = 0
+            for one in (self, other):
+                covariance.put(one.moments.constant, 0)
             self._products[other] = Products(of_means, covariance)
 
-    def _means(
-        self, images: list[Float64Array], products: list[tuple[Float64Array, Float64Array]]
-    ) -> Float64Array:
+    def _means(self, images: list[Levels], products: list[tuple[Levels, Levels]]) -> Float64Array:
         """Means of images, then of products of two images each, (N, rows, columns)."""
-        together = np.empty((len(images) + len(products), *self.image.shape))
+        dtype = np.result_type(*images, *(image for factors in products for image in factors))
+        together = np.empty((len(images) + len(products), *self.image.shape), dtype)
         for image, copy in zip(images, together, strict=False):
             copy[...] = image
         for factors, product in zip(products, together[len(images) :], strict=True):
@@ -263,7 +283,12 @@ class LocalStatistics:
 
 def local_statistics(window: WindowShape, *images: Image) -> tuple[LocalStatistics, ...]:
     """Statistics of images, values in 0..255, in the same window."""
-    return tuple(LocalStatistics(floats(image), window) for image in images)
+    return tuple(LocalStatistics(_pixels(image, window), window) for image in images)
+
+
+def _pixels(image: Image, window: WindowShape) -> Levels:
+    """Integers where a window has equal weights and the image whole values."""
+    return exact_levels(image) if window in UNIFORM else floats(image)
 
 
 def statistics_in_strips(
@@ -291,7 +316,7 @@ def strip_height(columns: int) -> int:
 def _strip(
     image: Image, *, window: WindowShape, top: int | None, end: int | None
 ) -> LocalStatistics:
-    return LocalStatistics(floats(image)[top:end], window)
+    return LocalStatistics(_pixels(image, window)[top:end], window)
 
 
 def mean_of_windows(

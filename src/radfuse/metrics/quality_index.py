@@ -31,6 +31,9 @@ BLACK_SALIENCY = 0.5
 ROUNDING = 2.0**-52
 """Share of a constant window's squared level that rounding leaves of its variance there."""
 
+NOTHING = 1e-150
+"""Added to both terms of a ratio it is lost to rounding; it only makes 0/0 a ratio of it."""
+
 ALIKE = 0.75
 """Similarity of the sources above which Yang et al. ask for both of them at once."""
 
@@ -41,14 +44,16 @@ def uqi_map(first: LocalStatistics, second: LocalStatistics) -> Float64Array:
     Windows constant in both images have the structure in common, and black ones the luminance:
     a factor that would be 0/0 is 1, as in the code of Wang and Bovik.
     """
-    value = _quotient(2 * second.mean_product(first), first.mean_square + second.mean_square)
-    value *= _quotient(2 * second.covariance(first), first.variance + second.variance)
-    return value
-
-
-def _quotient(dividend: Float64Array, divisor: Float64Array) -> Float64Array:
-    """Quotient; 1 where both are 0."""
-    return np.divide(dividend, divisor, out=np.ones_like(divisor), where=divisor != 0)
+    products = second.mean_product(first) + NOTHING
+    covariances = second.covariance(first) + NOTHING
+    squares = first.mean_square + second.mean_square
+    variances = first.variance + second.variance
+    squares += 2 * NOTHING
+    variances += 2 * NOTHING
+    products *= covariances
+    products *= 4
+    squares *= variances
+    return np.divide(products, squares, out=products)
 
 
 def uqi(first: Image, second: Image) -> float:
@@ -158,9 +163,7 @@ def _map_of_yang(
     image.products(first, second)
     of_first, of_second = uqi_map(first, image), uqi_map(second, image)
     both = _blend(_share(first.variance, second.variance), of_first, of_second)
-    quality = np.maximum(of_first, of_second, out=of_first)
-    np.copyto(quality, both, where=uqi_map(first, second) >= ALIKE)
-    return quality
+    return np.where(uqi_map(first, second) >= ALIKE, both, np.maximum(of_first, of_second))
 
 
 def _mean(maps: list[Float64Array]) -> float:
@@ -199,8 +202,12 @@ def _saliencies_of_liu(
 
 def _share(first: Float64Array, second: Float64Array) -> Float64Array:
     """Lambda: the first source's share of the saliency of both, 1/2 where their sum is 0."""
-    both = first + second
-    return np.divide(first, both, out=np.full_like(both, 0.5), where=both != 0)
+    of_first, both = first + NOTHING, second + NOTHING
+    both += of_first
+    cancelled = np.flatnonzero(both == 0)
+    of_first.put(cancelled, 0.5)
+    both.put(cancelled, 1)
+    return np.divide(of_first, both, out=of_first)
 
 
 def _blend(share: Float64Array, of_first: Float64Array, of_second: Float64Array) -> Float64Array:
