@@ -7,7 +7,16 @@ import pytest
 from scipy.ndimage import correlate1d
 
 from radfuse.arrays import Float64Array
-from radfuse.metrics.gradients import PREWITT, SLOPE, SOBEL, Border, gradient, magnitude
+from radfuse.metrics.gradients import (
+    PREWITT,
+    SLOPE,
+    SOBEL,
+    Border,
+    gradient,
+    magnitude,
+    squared_length,
+    strength,
+)
 
 IMAGE = np.random.default_rng(3).integers(0, 256, (13, 9)).astype(float)
 
@@ -39,6 +48,20 @@ def test_strips_make_up_the_whole_gradient(border: Border, rows: int) -> None:
     strips = [gradient(IMAGE, border, rows=slice(top, top + rows)) for top in range(0, 13, rows)]
     whole = [np.concatenate(parts) for parts in zip(*strips, strict=True)]
     np.testing.assert_array_equal(whole, gradient(IMAGE, border))
+
+
+@pytest.mark.parametrize("border", SCIPY)
+def test_whole_levels_have_whole_gradients(border: Border) -> None:
+    found = gradient(IMAGE.astype(np.int32), border)
+    assert {each.dtype for each in found} == {np.dtype(np.int32)}
+    np.testing.assert_array_equal(found, gradient(IMAGE, border))
+    np.testing.assert_array_equal(squared_length(*found), squared_length(*gradient(IMAGE, border)))
+
+
+def test_strength_is_the_length_of_a_gradient() -> None:
+    for image in (IMAGE, IMAGE.astype(np.int32)):
+        expected = np.hypot(*gradient(IMAGE, "constant"))
+        np.testing.assert_allclose(strength(image, "constant"), expected, rtol=1e-15)
 
 
 def test_magnitude_is_the_length_of_a_gradient() -> None:

@@ -5,6 +5,7 @@ import pytest
 
 from radfuse.arrays import Float64Array
 from radfuse.errors import InputError
+from radfuse.metrics.image_levels import MAX_EXACT, exact_levels
 from radfuse.metrics.local_statistics import (
     LINES,
     SIGMA,
@@ -42,6 +43,40 @@ def test_window_statistics_match_every_weighted_patch(window: WindowShape) -> No
     np.testing.assert_allclose(first.mean.ravel(), means)
     np.testing.assert_allclose(first.variance.ravel(), variances * unbiased)
     np.testing.assert_allclose(first.covariance(second).ravel(), covariances * unbiased, atol=1e-9)
+
+
+@pytest.mark.parametrize("window", LINES)
+def test_whole_levels_have_statistics_of_their_doubles(window: WindowShape) -> None:
+    doubles = [LocalStatistics(noise(seed), window) for seed in (6, 7)]
+    images = local_statistics(window, *(one.image.astype(np.uint8) for one in doubles))
+    np.testing.assert_allclose(images[0].mean, doubles[0].mean, rtol=1e-14)
+    np.testing.assert_allclose(images[0].variance, doubles[0].variance, rtol=1e-12)
+    found, expected = (one.covariance(other) for one, other in (images, doubles))
+    np.testing.assert_allclose(found, expected, atol=1e-10)
+
+
+def test_whole_and_other_images_are_compared() -> None:
+    whole, other = local_statistics("uniform8", noise(8), noise(9) / 3)
+    np.testing.assert_allclose(
+        whole.covariance(other), LocalStatistics(noise(9), "uniform8").covariance(whole) / 3
+    )
+
+
+def test_integers_hold_the_squares_of_the_largest_level() -> None:
+    bright = np.full((11, 11), float(MAX_EXACT))
+    assert exact_levels(bright).dtype == np.int32
+    statistics = LocalStatistics(exact_levels(bright), "uniform11")
+    np.testing.assert_allclose(statistics.mean_square, MAX_EXACT**2)
+    assert not statistics.variance.any()
+
+
+@pytest.mark.parametrize("level", [0.5, -1.0, MAX_EXACT + 1.0])
+@pytest.mark.parametrize("row", [0, 1])
+def test_one_other_level_keeps_doubles(level: float, row: int) -> None:
+    image = noise(10)
+    image[row, 3] = level
+    np.testing.assert_array_equal(exact_levels(image), image)
+    assert exact_levels(image).dtype == np.float64
 
 
 def test_gaussian_window_has_published_width_and_unit_weight() -> None:

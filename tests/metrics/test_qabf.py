@@ -8,9 +8,9 @@ from edge_kit import flat, noise, smooth, triples
 from golden_kit import GoldenRow, each_or_some, having
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter, sobel
 
-from radfuse.arrays import UInt8Array
+from radfuse.arrays import Float64Array, UInt8Array
 from radfuse.metrics.qabf import EdgeConvention, labf, nabf, qabf
 
 CONVENTIONS: tuple[EdgeConvention, ...] = ("xydeas2000", "liu2012", "kumar2013")
@@ -39,6 +39,38 @@ def test_what_is_preserved_lost_and_added_is_one(
     fused, ct, mr = images
     exchanged = [labf(fused, mr, ct), nabf(fused, mr, ct)]
     np.testing.assert_allclose(exchanged, parts[1:], rtol=1e-12, atol=1e-15)
+
+
+def written_out(fused: Float64Array, ct: Float64Array, mr: Float64Array) -> float:
+    """Q^AB/F of Xydeas and Petrovic by arc tangents, as commonly coded."""
+    (g_f, a_f), *sources = (edges(image) for image in (fused, ct, mr))
+    above = below = 0.0
+    for g, a in sources:
+        stronger = np.maximum(g, g_f)
+        share = np.divide(np.minimum(g, g_f), stronger, out=np.zeros_like(g), where=stronger > 0)
+        share[g == g_f] = g_f[g == g_f]
+        angle = 1 - np.abs(a - a_f) * 2 / np.pi
+        kept = 0.9994 / (1 + np.exp(-15 * (share - 0.5)))
+        kept *= 0.9879 / (1 + np.exp(-22 * (angle - 0.8)))
+        above, below = above + (kept * g).sum(), below + g.sum()
+    return float(above / below)
+
+
+def edges(image: Float64Array) -> tuple[Float64Array, Float64Array]:
+    across, down = (sobel(image, axis=axis, mode="constant") for axis in (1, 0))
+    angle = np.full_like(down, -np.pi / 2)
+    np.divide(down, across, out=angle, where=across != 0)
+    return np.sqrt(across**2 + down**2), np.arctan(angle, out=angle, where=across != 0)
+
+
+@quick
+@given(triples(), st.sampled_from([1, 4]))
+def test_the_metric_is_the_formula_with_arc_tangents(
+    images: tuple[UInt8Array, UInt8Array, UInt8Array], divisor: int
+) -> None:
+    fused, ct, mr = (image / divisor for image in images)
+    if any(sobel(image, axis=axis, mode="constant").any() for image in (ct, mr) for axis in (0, 1)):
+        np.testing.assert_allclose(qabf(fused, ct, mr), written_out(fused, ct, mr), rtol=1e-10)
 
 
 @pytest.mark.parametrize("convention", CONVENTIONS)

@@ -8,7 +8,7 @@ from numpy.fft import fft2, ifft2
 from scipy.fft import fftfreq, irfft2, rfft2, rfftfreq
 
 from radfuse.arrays import Float64Array
-from radfuse.metrics.gradients import gradient
+from radfuse.metrics.gradients import gradient, squared_length
 from radfuse.metrics.image_levels import WHITE, Image, floats, kept, stretched_levels
 from radfuse.metrics.local_statistics import zero_padded_means
 
@@ -77,10 +77,8 @@ def _region_sums(pixels: Float64Array) -> Float64Array:
 def _salience(image: Image, *, alpha: float, stretched: bool) -> Float64Array:
     """Region sums of Sobel's gradient, 0 outside the image, its length to the power of `alpha`."""
     levels = stretched_levels(image) if stretched else floats(image)
-    across, down = gradient(levels, "constant")
-    across *= across
-    across += np.square(down, out=down)
-    return _region_sums(across ** (alpha / 2))
+    squared = squared_length(*gradient(levels, "constant"))
+    return _region_sums(np.asarray(squared ** (alpha / 2), np.float64))
 
 
 def q_cv(fused: Image, ct: Image, mr: Image, *, alpha: float = 5, stretched: bool = True) -> float:

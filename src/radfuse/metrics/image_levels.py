@@ -19,8 +19,11 @@ the kernel has to zero, which can take longer than a metric."""
 
 np.empty(FREED, np.uint8)
 
-MAX_EXACT = 4095
-"""Largest of the whole values whose squares `exact_levels` can sum over a window of 11x11."""
+MAX_EXACT = 1023
+"""Largest of the whole values of which metrics sum squares in 32 bits."""
+
+SAMPLED = 16
+"""Distance of the rows that are checked for whole values before all are."""
 
 Levels = NDArray[np.int32 | np.float64]
 """Pixels of an image in integers or in double precision."""
@@ -113,11 +116,19 @@ def exact_levels(image: Image) -> Levels:
     the size take half the time.
     """
     array = image.array if isinstance(image, MeasuredImage) else image
-    levels = array.astype(np.int32)
-    if array.dtype == np.uint8:
+    if array.dtype != np.uint8 and _as_levels(array[::SAMPLED]) is None:
+        return floats(image)
+    levels = _as_levels(array)
+    return floats(image) if levels is None else levels
+
+
+def _as_levels(pixels: NDArray[np.uint8] | Float64Array) -> NDArray[np.int32] | None:
+    """The pixels as integers; None if they are not whole levels, or too large."""
+    levels = pixels.astype(np.int32)
+    if pixels.dtype == np.uint8:
         return levels
-    whole = levels.min() >= 0 and levels.max() <= MAX_EXACT and bool((levels == array).all())
-    return levels if whole else floats(image)
+    whole = levels.view(np.uint32).max() <= MAX_EXACT and np.array_equal(levels, pixels)
+    return levels if whole else None
 
 
 @kept

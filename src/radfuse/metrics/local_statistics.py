@@ -72,17 +72,28 @@ def window_means(images: Levels, window: WindowShape) -> Float64Array:
         )
     if window in UNIFORM:
         return _uniform_means(images, line.size)
-    return weighted_means(np.asarray(images, np.float64), line)
+    pixels = np.asarray(images, np.float64)
+    return _narrow_means(pixels, line) if line.size <= NARROW else weighted_means(pixels, line)
 
 
 def _uniform_means(images: Levels, side: int) -> Float64Array:
     """Means over square windows of equal weights, wholly inside images (N, H, W)."""
     count, rows, columns = images.shape
     means = np.empty((count, rows - side + 1, columns - side + 1))
-    for number, image in enumerate(images):
+    for image, of_image in zip(images, means, strict=True):
         sums = _sliding_sums(_sliding_sums(image.ravel(), side, columns), side, 1)
-        means[number] = _inside(sums, means.shape[1:], columns)
-        means[number] *= 1 / side**2
+        of_image[...] = _inside(sums, of_image.shape, columns)
+        np.multiply(of_image, 1 / side**2, out=of_image)
+    return means
+
+
+def _narrow_means(images: Float64Array, line: Float64Array) -> Float64Array:
+    """`weighted_means` for short lines, faster."""
+    down = _sums_down(images, line, 1)
+    means = np.empty((*down.shape[:2], images.shape[-1] - line.size + 1))
+    for of_image, rows in zip(means, down, strict=True):
+        sums = np.correlate(rows.ravel(), line)
+        of_image[...] = _inside(sums, of_image.shape, images.shape[-1])
     return means
 
 
@@ -110,29 +121,31 @@ def weighted_means(images: Float64Array, line: Float64Array, *, step: int = 1) -
     Every `step`-th window of a row and of a column; `line` has the weights along one axis. The sums
     are products with band matrices: most factors are 0, and still they take a third of the time.
     """
-    block = DOWN if line.size < WIDE else DOWN_WIDE
-    band = _band_matrix(line.tobytes(), step, block)
     transposed = _band_matrix(line.tobytes(), step, ACROSS).T
     rows, columns = ((side - line.size) // step + 1 for side in images.shape[-2:])
     means = np.empty((len(images), rows, columns))
     height = strip_height(images.shape[-1])
     for top in range(0, rows, height):
         strip = means[:, top : top + height]
-        down = np.empty((*strip.shape[:2], images.shape[-1]))
-        for first, count, reach in _blocks(strip.shape[1], block, line.size, step):
-            start = (top + first) * step
-            pixels = images[:, start : start + reach]
-            np.matmul(band[:count, :reach], pixels, out=down[:, first : first + count])
-        if step == 1 and line.size <= NARROW:
-            for rows_of_image, sums in zip(down, strip, strict=True):
-                correlated = np.correlate(rows_of_image.ravel(), line)
-                sums[...] = _inside(correlated, sums.shape, images.shape[-1])
-            continue
+        reach = (strip.shape[1] - 1) * step + line.size
+        down = _sums_down(images[:, top * step : top * step + reach], line, step)
         for first, count, reach in _blocks(columns, ACROSS, line.size, step):
             pixels = down[..., first * step : first * step + reach]
             sums = strip[..., first : first + count]
             np.matmul(pixels, transposed[:reach, :count], out=sums)
     return means
+
+
+def _sums_down(images: Float64Array, line: Float64Array, step: int) -> Float64Array:
+    """Sums weighted by a line down the columns of images (N, H, W), from every `step`-th row."""
+    block = DOWN if line.size < WIDE else DOWN_WIDE
+    band = _band_matrix(line.tobytes(), step, block)
+    rows = (images.shape[1] - line.size) // step + 1
+    sums = np.empty((len(images), rows, images.shape[-1]))
+    for first, count, reach in _blocks(rows, block, line.size, step):
+        pixels = images[:, first * step : first * step + reach]
+        np.matmul(band[:count, :reach], pixels, out=sums[:, first : first + count])
+    return sums
 
 
 def _blocks(windows: int, block: int, side: int, step: int) -> Iterator[tuple[int, int, int]]:

@@ -2,14 +2,16 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from functools import cache
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from radfuse.arrays import BoolArray, Float64Array
-from radfuse.metrics.gradients import STRIP, gradient, magnitude
-from radfuse.metrics.image_levels import Image, floats, kept
+from radfuse.metrics.gradients import STRIP, gradient, squared_length
+from radfuse.metrics.image_levels import Image, Levels, exact_levels, floats, kept
+from radfuse.metrics.tabulated import Tabulated
 
 EdgeConvention = Literal["xydeas2000", "liu2012", "kumar2013"]
 """Whose constants, angles and weights the edge transfer has; see `qabf`."""
@@ -34,7 +36,6 @@ NO_EDGE = 1e-150
 """Added to an edge strength it is lost to rounding; it only makes a share of no edge 0."""
 
 Pixels = NDArray[np.intp]
-Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
@@ -61,11 +62,24 @@ class Perception:
     strength: Sigmoid
     angle: Sigmoid
 
-    def __call__(self, strength: Float64Array, angle: Float64Array) -> Float64Array:
-        """Product of both preservations, from shares in [0, 1] that are overwritten."""
-        divisor = self.strength.divisor(strength)
-        divisor *= self.angle.divisor(angle)
+    def __call__(self, share: Float64Array, parallel: Float64Array) -> Float64Array:
+        """Product of both preservations, from a share in [0, 1], which is overwritten.
+
+        `parallel` is that of `_parallel`.
+        """
+        divisor = self.strength.divisor(share)
+        divisor *= angle_divisor(self.angle)(parallel)
         return np.divide(self.strength.gain * self.angle.gain, divisor, out=divisor)
+
+
+@cache
+def angle_divisor(sigmoid: Sigmoid) -> Tabulated:
+    """Divisor of the preservation of an angle, by how parallel two edges are."""
+
+    def divisor(parallel: Float64Array) -> Float64Array:
+        return sigmoid.divisor(np.arctan2(parallel, 1 - np.abs(parallel)) * 2 / np.pi)
+
+    return Tabulated(divisor, -1, 1)
 
 
 PERCEPTIONS: dict[EdgeConvention, Perception] = {
@@ -78,28 +92,27 @@ PERCEPTIONS: dict[EdgeConvention, Perception] = {
 
 @dataclass(frozen=True)
 class Edges:
-    """Strength, and orientation in radians, rows counted downwards, in [-pi/2, pi/2]."""
+    """Gradients, rows counted downwards."""
 
-    strength: Float64Array
-    angle: Float64Array
+    across: Levels
+    down: Levels
 
     def at(self, pixels: Pixels) -> "Edges":
         """Those of some pixels alone, by indices of the flat image."""
-        return Edges(self.strength.take(pixels), self.angle.take(pixels))
+        return Edges(self.across.take(pixels), self.down.take(pixels))
 
+    def squared(self) -> Levels:
+        """Square of the strength."""
+        return squared_length(self.across, self.down)
 
-@dataclass(frozen=True)
-class Slopes:
-    """Edges whose orientations are computed where they count."""
+    def rightward(self) -> "Edges":
+        """These, or the opposite ones, which point to the right.
 
-    strength: Float64Array
-    across: Float64Array
-    down: Float64Array
-
-    def at(self, pixels: Pixels) -> Edges:
-        """The edges of some pixels alone, by indices of the flat image."""
-        angle = _orientation(self.across.take(pixels), self.down.take(pixels))
-        return Edges(self.strength.take(pixels), angle)
+        They point upwards where nothing changes across, even if nothing changes down either.
+        """
+        down = self.down * np.sign(self.across)
+        down -= self.across == 0
+        return Edges(np.abs(self.across), down)
 
 
 def qabf(fused: Image, ct: Image, mr: Image, *, convention: EdgeConvention = "xydeas2000") -> float:
@@ -140,103 +153,92 @@ def edges_kept(fused: Image, source: Image, where: BoolArray) -> float:
     Xydeas and Petrovic 2000 as in `qabf`, weighted by the strength of the edges.
     """
     there = np.flatnonzero(where)
-    edges_f, edges = (_edges(floats(image), slice(None)).at(there) for image in (fused, source))
-    weight = edges.strength.sum()
-    if weight == 0:
-        return float("nan")
-    return float(np.vdot(_preserved_of_xydeas(edges, edges_f), edges.strength) / weight)
+    edges_f, edges = (_edges(exact_levels(i), slice(None)).at(there) for i in (fused, source))
+    kept_strength, strength = _preserved_of_xydeas(edges, edges_f)
+    return kept_strength / strength if strength else float("nan")
 
 
 def _strips(
-    edges_of: Callable[[Float64Array, slice], Found], *images: Image
-) -> Iterator[tuple[Found, ...]]:
+    edges_of: Callable[[Levels, slice], Edges], *images: Image
+) -> Iterator[tuple[Edges, ...]]:
     """Edges of images, one horizontal strip after another, which the processor's cache holds."""
     for top in range(0, images[0].shape[0], STRIP):
         yield tuple(_strip(image, edges_of=edges_of, top=top) for image in images)
 
 
 @kept
-def _strip(image: Image, *, edges_of: Callable[[Float64Array, slice], Found], top: int) -> Found:
-    return edges_of(floats(image), slice(top, top + STRIP))
+def _strip(image: Image, *, edges_of: Callable[[Levels, slice], Edges], top: int) -> Edges:
+    return edges_of(exact_levels(image), slice(top, top + STRIP))
 
 
-def _edges(image: Float64Array, rows: slice) -> Edges:
-    """Edges of some rows."""
-    across, down = gradient(image, "constant", rows=rows)
-    return Edges(magnitude(across, down), _orientation(across, down))
+def _edges(image: Levels, rows: slice) -> Edges:
+    """Edges of some rows, black outside the image."""
+    return Edges(*gradient(image, "constant", rows=rows))
 
 
-def _orientation(across: Float64Array, down: Float64Array) -> Float64Array:
-    """Orientation of edges; -pi/2 where nothing changes across."""
-    changing = across != 0
-    angle = np.full_like(down, -np.pi / 2)
-    np.divide(down, across, out=angle, where=changing)
-    return np.arctan(angle, out=angle, where=changing)
+def _edges_of_kumar(image: Levels, rows: slice) -> Edges:
+    """Edges of some rows, mirrored outside the image."""
+    return Edges(*gradient(image, "reflect", rows=rows))
 
 
-def _slopes(image: Float64Array, rows: slice) -> Slopes:
-    """Edges of some rows as Kumar has them."""
-    across, down = gradient(image, "reflect", rows=rows)
-    strength = magnitude(across, down)
-    strength *= UNIT_SOBEL
-    return Slopes(strength, across, down)
-
-
-def _edges_of_liu(image: Float64Array, rows: slice) -> Edges:
+def _edges_of_liu(image: Levels, rows: slice) -> Edges:
     """Edges none of which is 0; the orientation is 0 where nothing changes."""
-    across, down = gradient(image, "constant", rows=rows)
-    strength = magnitude(across, down)
-    strength[strength == 0] = MIN_STRENGTH
+    across, down = gradient(np.asarray(image, np.float64), "constant", rows=rows)
     across[across == 0] = MIN_STRENGTH
-    return Edges(strength, np.arctan(down / across))
+    return Edges(across, down)
 
 
-def _weaker_share(source: Edges, fused: Edges) -> Float64Array:
-    """Strength of the weaker edge as a share of the stronger one; 0 where there is none."""
-    weaker = np.minimum(source.strength, fused.strength)
-    stronger = np.maximum(source.strength, fused.strength)
-    stronger += NO_EDGE
-    weaker /= stronger
-    return weaker
+def _weaker_share(source: Levels, fused: Levels) -> Float64Array:
+    """Strength of the weaker edge as a share of the stronger one; 0 where there is none.
+
+    From the squares of both strengths.
+    """
+    share = np.maximum(source, fused) + NO_EDGE
+    np.divide(np.minimum(source, fused), share, out=share)
+    return np.sqrt(share, out=share)
 
 
-def _agreement(source: Edges, fused: Edges) -> Float64Array:
-    """1 for parallel orientations, 0 for perpendicular ones."""
-    agreement = _angle_between(source, fused)
-    agreement -= 1
-    return np.abs(agreement, out=agreement)
+def _parallel(source: Edges, fused: Edges) -> Float64Array:
+    """1 for gradients of one direction, 0 for perpendicular ones, -1 for opposite ones.
+
+    Inner product of the gradients as a share of the absolute inner and outer product: the
+    tangent of the angle between them is (1 - |share|) / share.
+    """
+    source, fused = source.rightward(), fused.rightward()
+    inner = source.across * fused.across
+    inner += source.down * fused.down
+    outer = source.across * fused.down
+    outer -= source.down * fused.across
+    total = np.abs(outer, out=outer)
+    total += np.abs(inner)
+    return np.asarray(inner / total, np.float64)
 
 
-def _angle_between(source: Edges, fused: Edges) -> Float64Array:
-    """Difference of the orientations in right angles, in [0, 2]."""
-    angle = source.angle - fused.angle
-    np.abs(angle, out=angle)
-    angle *= 2 / np.pi
-    return angle
-
-
-def _preserved_of_xydeas(source: Edges, fused: Edges) -> Float64Array:
-    """Q^AF: how well each edge of a source survives, in [0, 1]."""
-    perceive = PERCEPTIONS["xydeas2000"]
-    share = _weaker_share(source, fused)
-    np.copyto(share, fused.strength, where=source.strength == fused.strength)  # as commonly coded
-    return perceive(share, 1 - _angle_between(source, fused))
+def _preserved_of_xydeas(source: Edges, fused: Edges) -> tuple[float, float]:
+    """Strength of a source's edges, each times Q^AF, how well it survives; and the strength."""
+    squared, squared_f = source.squared(), fused.squared()
+    share = _weaker_share(squared, squared_f)
+    same = np.flatnonzero(squared == squared_f)
+    share[same] = np.sqrt(squared[same])  # as commonly coded
+    preserved = PERCEPTIONS["xydeas2000"](share, _parallel(source, fused))
+    strength = np.sqrt(squared, dtype=np.float64)
+    return float(np.vdot(preserved, strength)), float(strength.sum())
 
 
 def _preserved(source: Edges, fused: Edges, perceive: Perception) -> Float64Array:
     """Q^AF for orientations modulo pi, in [0, 1]."""
-    return perceive(_weaker_share(source, fused), _agreement(source, fused))
+    share = _weaker_share(source.squared(), fused.squared())
+    return perceive(share, np.abs(_parallel(source, fused)))
 
 
 def _xydeas(fused: Image, ct: Image, mr: Image) -> float:
     preserved = weight = 0.0
     for edges_f, *sources in _strips(_edges, fused, ct, mr):
-        for of_source in sources:
-            there = np.flatnonzero(of_source.strength)  # about half of a head's image is black
-            edges = of_source.at(there)
-            kept_shares = _preserved_of_xydeas(edges, edges_f.at(there))
-            preserved += float(np.vdot(kept_shares, edges.strength))
-            weight += float(edges.strength.sum())
+        for edges in sources:
+            # About half of a head's image is black.
+            there = np.flatnonzero((edges.across != 0) | (edges.down != 0))
+            of_strip = _preserved_of_xydeas(edges.at(there), edges_f.at(there))
+            preserved, weight = preserved + of_strip[0], weight + of_strip[1]
     return preserved / weight if weight else 0.0
 
 
@@ -244,9 +246,10 @@ def _liu(fused: Image, ct: Image, mr: Image) -> float:
     perceive = PERCEPTIONS["liu2012"]
     total = 0.0
     for edges_f, edges_ct, edges_mr in _strips(_edges_of_liu, fused, ct, mr):
-        preserved = _preserved(edges_ct, edges_f, perceive) * edges_ct.strength
-        preserved += _preserved(edges_mr, edges_f, perceive) * edges_mr.strength
-        preserved /= edges_ct.strength + edges_mr.strength
+        strengths = [np.sqrt(edges.squared()) for edges in (edges_ct, edges_mr)]
+        preserved = _preserved(edges_ct, edges_f, perceive) * strengths[0]
+        preserved += _preserved(edges_mr, edges_f, perceive) * strengths[1]
+        preserved /= strengths[0] + strengths[1]
         total += float(preserved.sum())
     return total / floats(fused).size
 
@@ -260,13 +263,15 @@ def _lost_of_kumar(
     """
     perceive = PERCEPTIONS["kumar2013"]
     lost = weight = 0.0
-    for edges_f, *sources in _strips(_slopes, fused, ct, mr):
-        added = edges_f.strength > np.maximum(*(edges.strength for edges in sources))
-        there = np.flatnonzero(counts(added))
+    for edges_f, *sources in _strips(_edges_of_kumar, fused, ct, mr):
+        squares = [edges.squared() for edges in sources]
+        there = np.flatnonzero(counts(edges_f.squared() > np.maximum(*squares)))
         fused_there = edges_f.at(there)
-        for edges in sources:
-            weights = edges.strength * np.sqrt(edges.strength)  # to the power of 3/2
-            weights = np.where(edges.strength < VISIBLE, FAINT_WEIGHT, weights)
+        for edges, squared in zip(sources, squares, strict=True):
+            strength = np.sqrt(squared, dtype=np.float64)
+            strength *= UNIT_SOBEL
+            weights = strength * np.sqrt(strength)  # to the power of 3/2
+            weights = np.where(strength < VISIBLE, FAINT_WEIGHT, weights)
             preserved = np.sqrt(_preserved(edges.at(there), fused_there, perceive))
             lost += float(np.vdot(1 - preserved, weights.take(there)))
             weight += float(weights.sum())

@@ -10,7 +10,7 @@ import numpy as np
 
 from radfuse.arrays import Float64Array
 from radfuse.metrics.gradients import PREWITT, strength
-from radfuse.metrics.image_levels import Image, floats, kept, like
+from radfuse.metrics.image_levels import Image, exact_levels, kept, like, measured
 from radfuse.metrics.local_statistics import (
     LocalStatistics,
     WindowShape,
@@ -96,9 +96,9 @@ def q_e(fused: Image, ct: Image, mr: Image, *, similarity: Similarity = "uqi8") 
     in `q_s`. The edge images are gradient magnitudes by Prewitt's operator with 0 outside the
     image, as in Liu's code, where Q_E stops for want of the Q_W of the images.
     """
-    edges = [_edges(image) for image in (fused, ct, mr)]
-    of_images = q_w(fused, ct, mr, similarity=similarity)
-    return of_images * q_w(*edges, similarity=similarity)
+    images = [measured(image) for image in (fused, ct, mr)]
+    edges = [_edges(image) for image in images]
+    return q_w(*images, similarity=similarity) * q_w(*edges, similarity=similarity)
 
 
 def q_c(
@@ -220,4 +220,4 @@ def _blend(share: Float64Array, of_first: Float64Array, of_second: Float64Array)
 @kept
 def _edges(image: Image) -> Image:
     """Gradient magnitude by Prewitt's operator, 0 outside the image."""
-    return like(image, strength(floats(image), "constant", weights=PREWITT))
+    return like(image, strength(exact_levels(image), "constant", weights=PREWITT))
