@@ -51,6 +51,11 @@ def test_the_metric_is_the_formula_written_out(high: int) -> None:
     np.testing.assert_allclose(q_m(*images), preservation(*images), rtol=1e-10)
 
 
+def test_levels_that_are_not_whole_have_the_formula_too() -> None:
+    images = [noise(seed) / 3 for seed in (1, 2, 3)]
+    np.testing.assert_allclose(q_m(*images), preservation(*images), rtol=1e-10)
+
+
 @quick
 @given(st.integers(0, 2**32), st.integers(2, 15), st.integers(2, 15), st.sampled_from([1, 2, 256]))
 def test_metric_is_between_zero_and_three_and_symmetric(
