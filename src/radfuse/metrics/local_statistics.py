@@ -64,6 +64,9 @@ def window_means(images: Levels, window: WindowShape) -> Float64Array:
 
     Raises `InputError` where the window is larger than the images.
     """
+    if window == "global":
+        axes = tuple(range(1, images.ndim))
+        return np.asarray(images.mean(axis=axes, keepdims=True), np.float64)
     line = LINES[window]
     if min(images.shape[-2:]) < line.size:
         raise InputError(
@@ -281,9 +284,6 @@ class LocalStatistics:
             copy[...] = image
         for factors, product in zip(products, together[len(images) :], strict=True):
             np.multiply(*factors, out=product)
-        if self.window == "global":
-            axes = tuple(range(1, together.ndim))
-            return np.asarray(together.mean(axis=axes, keepdims=True), np.float64)
         return window_means(together, self.window)
 
     def _central(self, product: Float64Array, of_means: Float64Array) -> Float64Array:

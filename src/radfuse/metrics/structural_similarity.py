@@ -7,13 +7,9 @@ import numpy as np
 from radfuse.arrays import Float64Array
 from radfuse.errors import InputError
 from radfuse.metrics.image_levels import WHITE, Image, floats, kept, like
-from radfuse.metrics.local_statistics import (
-    LocalStatistics,
-    WindowShape,
-    mean_of_windows,
-    statistics_in_strips,
-)
+from radfuse.metrics.local_statistics import LocalStatistics, WindowShape
 from radfuse.metrics.source_aggregation import Aggregation, aggregated
+from radfuse.metrics.window_pairs import WindowPair, paired, pairs_in_strips
 
 LUMINANCE_FLOOR, STRUCTURE_FLOOR = (0.01 * WHITE) ** 2, (0.03 * WHITE) ** 2
 """C_1 = (K_1 L)^2 and C_2 = (K_2 L)^2 of Wang et al. 2004, with their K and 8-bit L."""
@@ -25,32 +21,32 @@ MIN_SIDE = 11 * 2 ** (len(SCALE_WEIGHTS) - 1)
 """Pixels a side that leave one window at the coarsest scale."""
 
 
-def contrast_structure(first: LocalStatistics, second: LocalStatistics) -> Float64Array:
+def contrast_structure(pair: WindowPair) -> Float64Array:
     """Similarity c s of local contrast and structure, in [-1, 1]; C_2 keeps it finite."""
-    return np.divide(*_contrast_structure(first, second))
+    return np.divide(*_contrast_structure(pair))
 
 
-def ssim_map(first: LocalStatistics, second: LocalStatistics) -> Float64Array:
+def similarity(pair: WindowPair) -> Float64Array:
     """Structural similarity of every window, in [-1, 1]; Eq. 13 of Wang et al. 2004."""
-    covariances, variances = _contrast_structure(first, second)
-    products = 2 * second.mean_product(first)
+    covariances, variances = _contrast_structure(pair)
+    products = 2 * pair.of_means
     products += LUMINANCE_FLOOR
-    squares = first.mean_square + second.mean_square
-    squares += LUMINANCE_FLOOR
+    squares = np.add(pair.mean_squares, LUMINANCE_FLOOR, out=pair.mean_squares)
     products *= covariances
     squares *= variances
     return np.divide(products, squares, out=products)
 
 
-def _contrast_structure(
-    first: LocalStatistics, second: LocalStatistics
-) -> tuple[Float64Array, Float64Array]:
+def ssim_map(first: LocalStatistics, second: LocalStatistics) -> Float64Array:
+    """The same, from statistics."""
+    return similarity(paired(first, second))
+
+
+def _contrast_structure(pair: WindowPair) -> tuple[Float64Array, Float64Array]:
     """Numerator and denominator of c s."""
-    covariances = 2 * second.covariance(first)
+    covariances = 2 * pair.covariance
     covariances += STRUCTURE_FLOOR
-    variances = first.variance + second.variance
-    variances += STRUCTURE_FLOOR
-    return covariances, variances
+    return covariances, np.add(pair.variances, STRUCTURE_FLOOR, out=pair.variances)
 
 
 def ssim_index(first: Image, second: Image, *, window: WindowShape = "gaussian11") -> float:
@@ -61,7 +57,7 @@ def ssim_index(first: Image, second: Image, *, window: WindowShape = "gaussian11
     with its window of ones(8), "uniform7" scikit-image's default (unbiased variances), "global"
     the formula on the statistics of the whole image, (H, W) or (D, H, W).
     """
-    return mean_of_windows(ssim_map, window, first, second)
+    return float(_means(similarity, window, (first, second)).item())
 
 
 def ssim(
@@ -76,19 +72,16 @@ def ssim(
 
     In [-1, 1], or [-2, 2] for the sum; see `ssim_index` for the windows.
     """
-    return aggregated(_means(ssim_map, window, (fused, ct, mr)).tolist(), aggregation)
+    return aggregated(_means(similarity, window, (fused, ct, mr)).tolist(), aggregation)
 
 
 def _means(
-    compare: Callable[[LocalStatistics, LocalStatistics], Float64Array],
-    window: WindowShape,
-    images: Sequence[Image],
+    compare: Callable[[WindowPair], Float64Array], window: WindowShape, images: Sequence[Image]
 ) -> Float64Array:
     """Means of the similarity of the first image to each of the others, over all windows."""
     totals, count = np.zeros(len(images) - 1), 0
-    for image, *sources in statistics_in_strips(window, *images):
-        image.products(*sources)
-        maps = [compare(source, image) for source in sources]
+    for pairs in pairs_in_strips(window, *images):
+        maps = [compare(pair) for pair in pairs]
         totals += [float(values.sum()) for values in maps]
         count += maps[0].size
     return np.asarray(totals / count, np.float64)
@@ -114,7 +107,7 @@ def ms_ssim(fused: Image, ct: Image, mr: Image, *, aggregation: Aggregation = "m
         structure = _means(contrast_structure, "gaussian11", images)
         product *= np.maximum(structure, 0) ** weight
         images = [halved(image) for image in images]
-    coarsest = _means(ssim_map, "gaussian11", images)
+    coarsest = _means(similarity, "gaussian11", images)
     product *= np.maximum(coarsest, 0) ** SCALE_WEIGHTS[-1]
     return aggregated(product.tolist(), aggregation)
 
