@@ -200,6 +200,16 @@ def test_liu_bounds_are_asymmetric_where_out_of_range() -> None:
     np.testing.assert_allclose(q_c(fused, ct, mr), 1)
 
 
+def test_source_without_covariance_is_within_liu_bounds() -> None:
+    """Its share is 0, however the other source varies; so that one's quality counts."""
+    fused = noise(24)
+    opposite = 255 - fused
+    expected = uqi_map(*local_statistics("gaussian7", opposite, fused)).mean()
+    assert expected < -0.5
+    for ct in (flat(0), flat(90)):
+        np.testing.assert_allclose(q_c(fused, ct, opposite, bounded="quality"), expected)
+
+
 def test_differing_sources_count_by_the_better_match() -> None:
     ct, mr = noise(21), noise(22)
     np.testing.assert_allclose(q_y(ct, ct, mr), 1)

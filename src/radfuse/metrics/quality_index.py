@@ -34,6 +34,9 @@ ROUNDING = 2.0**-52
 NOTHING = 1e-150
 """Added to both terms of a ratio it is lost to rounding; it only makes 0/0 a ratio of it."""
 
+OUTSIDE = 1e-75
+"""How far outside [0, 1] a share counts as such; `NOTHING` as a share is less."""
+
 ALIKE = 0.75
 """Similarity of the sources above which Yang et al. ask for both of them at once."""
 
@@ -142,8 +145,8 @@ def _map_of_liu(
     share = _share_of_covariance(image, first, second)
     bounds = np.clip(share, 0, 1)
     quality = _blend(share, uqi_map(first, image), uqi_map(second, image))
-    np.copyto(quality, bounds, where=share != bounds)
-    return quality
+    # Of a covariance of 0 the share is not exactly 0.
+    return np.where(np.abs(share - bounds) > OUTSIDE, bounds, quality)
 
 
 def _share_of_covariance(
