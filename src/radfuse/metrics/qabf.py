@@ -264,12 +264,12 @@ def _lost_of_kumar(
     perceive = PERCEPTIONS["kumar2013"]
     lost = weight = 0.0
     for edges_f, *sources in _strips(_edges_of_kumar, fused, ct, mr):
-        squares = [edges.squared() for edges in sources]
-        there = np.flatnonzero(counts(edges_f.squared() > np.maximum(*squares)))
+        strength_f, *strengths = (
+            UNIT_SOBEL * np.sqrt(edges.squared(), dtype=np.float64) for edges in (edges_f, *sources)
+        )
+        there = np.flatnonzero(counts(strength_f > np.maximum(*strengths)))
         fused_there = edges_f.at(there)
-        for edges, squared in zip(sources, squares, strict=True):
-            strength = np.sqrt(squared, dtype=np.float64)
-            strength *= UNIT_SOBEL
+        for edges, strength in zip(sources, strengths, strict=True):
             weights = strength * np.sqrt(strength)  # to the power of 3/2
             weights = np.where(strength < VISIBLE, FAINT_WEIGHT, weights)
             preserved = np.sqrt(_preserved(edges.at(there), fused_there, perceive))
