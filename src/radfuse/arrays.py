@@ -48,10 +48,42 @@ def writable_image(
     512 x 600 voxels is not copied. `dtype` is float32 or uint16.
     """
     image = sitk.Image(size, PIXEL_TYPES[dtype])
+    return image, writable_voxels(image)
+
+
+def writable_voxels(image: sitk.Image) -> NDArray[Any]:
+    """The memory of an image, (slices, rows, columns); it must not be used after the image.
+
+    Images that share it, as copies by SimpleITK do, change too.
+    """
     view = sitk.GetArrayViewFromImage(image)
-    address = view.__array_interface__["data"][0]
-    memory = (ctypes.c_byte * view.nbytes).from_address(address)
-    return image, np.frombuffer(memory, dtype).reshape(view.shape)
+    memory = (ctypes.c_byte * view.nbytes).from_address(view.__array_interface__["data"][0])
+    return np.frombuffer(memory, view.dtype).reshape(view.shape)
+
+
+class VolumeOfSlices:
+    """A volume that is filled slice by slice, float32.
+
+    Or int16, half of the memory, as long as all values are whole ones of 16 bits, as HU are.
+    """
+
+    def __init__(self, size: tuple[int, int, int], *, in_16_bits: bool) -> None:
+        """Of columns, rows, slices; `in_16_bits` is whether whole values are kept so."""
+        self.image = sitk.Image(size, sitk.sitkInt16 if in_16_bits else sitk.sitkFloat32)
+        self.voxels = writable_voxels(self.image)
+
+    def store(self, index: int, values: NDArray[Any]) -> None:
+        """Store a slice (rows, columns)."""
+        if self.voxels.dtype == np.int16 and values.dtype != np.int16:
+            with np.errstate(invalid="ignore"):  # of NaN, which is no whole number
+                whole = values.astype(np.int16)
+            if not np.array_equal(whole, values):
+                self._widen()
+        self.voxels[index] = values
+
+    def _widen(self) -> None:
+        self.image = sitk.Cast(self.image, sitk.sitkFloat32)
+        self.voxels = writable_voxels(self.image)
 
 
 def filled_on(grid: sitk.Image, value: int) -> sitk.Image:

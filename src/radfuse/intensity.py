@@ -8,7 +8,14 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 from scipy.ndimage import label
 
-from radfuse.arrays import BoolArray, Float32Array, UInt8Array, image_on, kept_per_image
+from radfuse.arrays import (
+    BoolArray,
+    Float32Array,
+    UInt8Array,
+    image_on,
+    kept_per_image,
+    writable_image,
+)
 from radfuse.errors import InputError
 from radfuse.modality import Modality
 
@@ -99,6 +106,9 @@ def grey_levels(image: Float32Array, bits: int = 8) -> NDArray[np.uint8 | np.uin
 BONE_HU = 300.0
 """Least value of bone: above enhanced vessels and blood, below thin cortical bone."""
 
+SLICES_AT_ONCE = 16
+"""Slices of whole numbers that are averaged together."""
+
 MASK_SPACING_MM = 2.0
 """Masks are computed on a grid at least this coarse: smooth, and fast for large volumes."""
 
@@ -175,12 +185,44 @@ def _view(mask: sitk.Image) -> UInt8Array:
 
 
 def shrunk(image: sitk.Image, spacing_mm: float) -> sitk.Image:
-    """The image with whole voxels averaged up to a spacing; a coarser axis stays as it is."""
-    factors = [
+    """The image with whole voxels averaged up to a spacing; a coarser axis stays as it is.
+
+    The means of whole numbers, int16, are float32.
+    """
+    factors = tuple(
         min(max(1, int(spacing_mm / spacing + 1e-3)), size)
         for spacing, size in zip(image.GetSpacing(), image.GetSize(), strict=True)
-    ]
-    return sitk.BinShrink(image, factors) if max(factors) > 1 else image
+    )
+    is_whole = image.GetPixelID() == sitk.sitkInt16
+    if max(factors) == 1:
+        return sitk.Cast(image, sitk.sitkFloat32) if is_whole else image
+    return _whole_numbers_shrunk(image, factors) if is_whole else sitk.BinShrink(image, factors)
+
+
+@kept_per_image
+def _whole_numbers_shrunk(image: sitk.Image, factors: tuple[int, int, int]) -> sitk.Image:
+    """As `shrunk`, some slices at a time: the whole image in float32 is twice the memory.
+
+    ITK's means of whole numbers would be rounded.
+    """
+    columns, rows, slices = image.GetSize()
+    count = slices // factors[2] * factors[2]
+    step = min(factors[2] * -(-SLICES_AT_ONCE // factors[2]), count)
+    part, values = writable_image((columns, rows, step), np.float32)
+    part.SetOrigin(image.GetOrigin())
+    part.SetSpacing(image.GetSpacing())
+    part.SetDirection(image.GetDirection())
+    means = np.empty(np.array((slices, rows, columns)) // factors[::-1], np.float32)
+    for first in (min(one, count - step) for one in range(0, count, step)):
+        values[:] = sitk.GetArrayViewFromImage(image)[first : first + step]
+        shrunk_part = sitk.BinShrink(part, factors)
+        planes = slice(first // factors[2], (first + step) // factors[2])
+        means[planes] = sitk.GetArrayViewFromImage(shrunk_part)
+    whole = sitk.GetImageFromArray(means)
+    whole.SetOrigin(shrunk_part.GetOrigin())
+    whole.SetSpacing(shrunk_part.GetSpacing())
+    whole.SetDirection(shrunk_part.GetDirection())
+    return whole
 
 
 def _largest_body(mask: sitk.Image) -> sitk.Image:

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import SimpleITK as sitk
 from pydicom import Dataset
 
@@ -46,9 +47,10 @@ def _plain(name: str) -> str:
 class Series:
     """One image with modality, headers and origin.
 
-    `image` is a scalar float32 `SimpleITK.Image` in LPS coordinates, mm: a volume (3-D) in the unit
-    of its modality; or an image without geometry (2-D), scaled to [0, 1], which of a PET or SPECT
-    may have three components: red, green and blue.
+    `image` is a scalar `SimpleITK.Image` in LPS coordinates, mm: a volume (3-D) in the unit of its
+    modality, float32, or int16 of a CT that was read in whole HU; or a float32 image without
+    geometry (2-D), scaled to [0, 1], which of a PET or SPECT may have three components: red, green
+    and blue.
 
     Examples
     --------
@@ -102,7 +104,7 @@ class Series:
     @property
     def array(self) -> Float32Array:
         """A copy of the values: (slices, rows, columns), or (rows, columns) and 3 colours."""
-        values: Float32Array = sitk.GetArrayFromImage(self.image)
+        values: Float32Array = sitk.GetArrayViewFromImage(self.image).astype(np.float32)
         return values
 
     @property

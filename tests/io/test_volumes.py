@@ -17,7 +17,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
+from dicom_kit import assert_same_image
 from radfuse.errors import GeometryError, InputError
+from radfuse.io.nifti import write_mask
 from radfuse.io.volume_checks import check_voxel_count
 from radfuse.io.volumes import UNKNOWN_FORMAT, read_volume, volume_suffix, write_volume
 from volume_kit import RNG, VALUES, assert_in_place, grid, refusal
@@ -416,3 +418,20 @@ def test_a_volume_without_space_says_so(
     with pytest.raises(OSError, match="could not be written") as found:
         write_volume(tmp_path / "a.nii.gz", sitk.Image(2, 2, 2, sitk.sitkUInt8))
     assert found.value.errno == number
+
+
+def test_a_mask_is_written_slice_by_slice_as_the_whole(tmp_path: Path) -> None:
+    grid = sitk.Image(5, 4, 3, sitk.sitkInt16)
+    grid.SetSpacing((0.5, 0.7, 2.0))
+    grid.SetOrigin((-10.0, 20.0, 35.5))
+    grid.SetDirection((0, 0, 1, 1, 0, 0, 0, 1, 0))
+    inside = np.random.default_rng(2).integers(0, 2, (3, 4, 5)).astype(np.uint8)
+    write_mask(tmp_path / "mask.nii.gz", grid, inside)
+    whole = sitk.GetImageFromArray(inside)
+    whole.CopyInformation(grid)
+    write_volume(tmp_path / "whole.nii.gz", whole)
+    found, wanted = (sitk.ReadImage(str(tmp_path / f"{name}.nii.gz")) for name in ("mask", "whole"))
+    assert_same_image(found, wanted)
+    assert found.GetPixelID() == sitk.sitkUInt8
+    for key in ("descrip", "xyzt_units", "qform_code", "sform_code"):
+        assert found.GetMetaData(key) == wanted.GetMetaData(key), key

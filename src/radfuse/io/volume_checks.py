@@ -43,6 +43,15 @@ def checked_volume(image: sitk.Image, path: Path, *, is_mask: bool = False) -> s
     return image
 
 
+def check_dimensions(path: Path, shape: tuple[int, ...]) -> None:
+    """Raise `InputError` unless the image is 3-D; further axes of one element are accepted."""
+    if min(shape, default=0) < 0:
+        raise InputError(f"{path}: {min(shape)} voxels along an axis; correct the header")
+    if len(shape) < 3 or any(size > 1 for size in shape[3:]):
+        size = " x ".join(map(str, shape))
+        raise InputError(f"{path}: a {len(shape)}-D image of {size}, expected one 3-D volume")
+
+
 def check_voxel_count(size: tuple[int, ...], path: Path) -> None:
     """Raise `GeometryError` for less than 2 voxels along an axis, or more than `MAX_VOXELS`."""
     words = " x ".join(map(str, size))

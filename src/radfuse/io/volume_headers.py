@@ -7,6 +7,7 @@ fills compressed voxels that it cannot decompress with uninitialised memory.
 import math
 import re
 import zlib
+from collections.abc import Callable
 from pathlib import Path, PurePath
 from typing import BinaryIO
 
@@ -230,8 +231,10 @@ def _check_supported(fields: dict[str, str], path: Path) -> None:
             )
 
 
-def check_compressed(stream: BinaryIO, path: Path) -> tuple[int, int]:
-    """Bytes of a zlib or gzip stream, and of what it holds.
+def check_compressed(
+    stream: BinaryIO, path: Path, take: Callable[[bytes], None] = lambda _block: None
+) -> tuple[int, int]:
+    """Bytes of a zlib or gzip stream, and of what it holds, which `take` gets block by block.
 
     Raises `InputError` for one that is truncated or whose checksum is wrong.
     """
@@ -241,7 +244,9 @@ def check_compressed(stream: BinaryIO, path: Path) -> tuple[int, int]:
         while True:
             unpack = zlib.decompressobj(zlib.MAX_WBITS | 32)
             while rest and not unpack.eof:
-                inflated += len(unpack.decompress(rest))
+                block = unpack.decompress(rest)
+                take(block)
+                inflated += len(block)
                 rest = unpack.unused_data or stream.read(BLOCK_BYTES)
             if not unpack.eof:
                 raise InputError(f"{path}: truncated; copy it again")

@@ -1,8 +1,4 @@
-"""Read and write volumes: NIfTI (nibabel), NRRD and MetaImage (SimpleITK).
-
-The NIfTI reader of ITK is not used: it fills a truncated file with zeros, replaces a spacing of 0
-by 1 mm and makes sheared axes perpendicular, each without an error.
-"""
+"""Read and write volumes: NIfTI (`nifti`), NRRD and MetaImage (SimpleITK)."""
 
 import gzip
 import os
@@ -10,27 +6,14 @@ import re
 import shutil
 import tempfile
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-import nibabel
-import numpy as np
 import SimpleITK as sitk
-from nibabel.filebasedimages import ImageFileError
-from nibabel.imageglobals import logger
-from nibabel.spatialimages import HeaderDataError
-from nibabel.volumeutils import apply_read_scaling
 
-from radfuse.arrays import writable_image
 from radfuse.errors import GeometryError, InputError
-from radfuse.io.volume_checks import check_right_angles, checked_volume
-from radfuse.io.volume_headers import (
-    GZIP_MAGIC,
-    check_compressed,
-    check_data_file,
-    check_itk_header,
-)
+from radfuse.io.nifti import read_nifti
+from radfuse.io.volume_checks import check_dimensions, checked_volume
+from radfuse.io.volume_headers import GZIP_MAGIC, check_data_file, check_itk_header
 from radfuse.record import SHORT_NOTICE
 
 NIFTI_SUFFIXES = (".nii", ".nii.gz", ".hdr")
@@ -47,12 +30,6 @@ FIRST_BYTES = {b"NRRD": ".nrrd", b"ObjectType": ".mha", b"NDims": ".mha", GZIP_M
 
 NIFTI_MAGIC = {b"n+1\0": 344, b"n+2\0": 4}
 """Magic bytes of NIfTI-1 and NIfTI-2, and their offsets."""
-
-NIFTI_ERRORS = (
-    OSError, EOFError, ValueError, TypeError, ArithmeticError, ImageFileError, HeaderDataError,
-    zlib.error,
-)  # fmt: skip
-"""Errors of nibabel at damaged files."""
 
 PROBE_BYTES = 1 << 20
 """Size of a file that is written to learn whether a disk is full."""
@@ -75,26 +52,17 @@ OTHER_FORMATS = {
 UNKNOWN_FORMAT = "not DICOM, NIfTI, NRRD, MetaImage, PNG, JPEG or TIFF"
 """Problem of a file whose name does not tell what it is, either."""
 
+WITHIN_16_BITS = (sitk.sitkInt8, sitk.sitkUInt8, sitk.sitkInt16)
+"""Pixel types whose every value is an int16."""
+
 ITK_ZERO_SPACING = "Zero-valued spacing"
 """Part of ITK's message on such a header."""
 
 NRRD_REASON = re.compile(r"\[nrrd\] \w+: (.{1,160}).*\s*$")
 """The reason in the last line of ITK's message on an NRRD."""
 
-MAX_REASON_LENGTH = 160
-"""Characters of a library's message that an error repeats."""
-
-AXES_AGREE_MM = 1.0
-"""Largest distance between the corners of the volume by sform and by qform."""
-
-SPACING_AGREES = 0.01
-"""Relative difference of the voxel spacings in pixdim and in the transform of a NIfTI header."""
-
 MAX_NIFTI_HEADER_BYTES = 1 << 16
 """Header and extensions of a NIfTI that we write; 352 without extensions."""
-
-LPS_FROM_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
-"""NIfTI axes are right, anterior, superior; DICOM and ITK axes left, posterior, superior."""
 
 
 def volume_suffix(path: Path) -> str | None:
@@ -116,11 +84,12 @@ def format_problem(path: Path) -> str:
     return OTHER_FORMATS.get(path.suffix.lower(), UNKNOWN_FORMAT)
 
 
-def read_volume(path: Path, *, is_mask: bool = False) -> sitk.Image:
+def read_volume(path: Path, *, is_mask: bool = False, in_16_bits: bool = False) -> sitk.Image:
     """A scalar volume as float32, LPS mm; a mask may be constant.
 
-    Raises `InputError` for unreadable or truncated files, 4-D or vector images, NaN or constant
-    values; `GeometryError` for a grid that is sheared, contradictory or of implausible spacing.
+    With `in_16_bits` as int16, where every value is a whole one of 16 bits. Raises `InputError` for
+    unreadable or truncated files, 4-D or vector images, NaN or constant values; `GeometryError` for
+    a grid that is sheared, contradictory or of implausible spacing.
     """
     suffix = volume_suffix(path)
     if suffix is None:
@@ -131,8 +100,9 @@ def read_volume(path: Path, *, is_mask: bool = False) -> sitk.Image:
         if not path.name.lower().endswith(suffix):  # the libraries go by the name alone
             named = Path(folder) / f"volume{suffix}"
             link_or_copy(path, named)
-        read = _read_nifti if suffix in NIFTI_SUFFIXES else _read_itk
-        return checked_volume(read(named, path), path, is_mask=is_mask)
+        read = read_nifti if suffix in NIFTI_SUFFIXES else _read_itk
+        image = read(named, path, in_16_bits=in_16_bits)
+        return checked_volume(image, path, is_mask=is_mask)
 
 
 def link_or_copy(path: Path, target: Path) -> None:
@@ -174,106 +144,7 @@ def _suffix_by_content(path: Path, suffix: str) -> str:
     return suffix if kept else found
 
 
-def _read_nifti(named: Path, path: Path) -> sitk.Image:
-    try:
-        with _silence():
-            nifti = nibabel.load(named)
-        _check_dimensions(path, nifti.shape)
-        if nifti.get_data_dtype().kind not in "iuf":
-            raise InputError(
-                f"{path}: voxels are {nifti.get_data_dtype()}, expected a real number each"
-            )
-        affine = _nifti_affine(nifti, path)
-        if named.name.lower().endswith(".gz"):
-            with named.open("rb") as stream:
-                check_compressed(stream, path)
-        with np.errstate(over="ignore"):  # infinity is refused with the other values
-            image = _scaled(nifti)
-    except FileNotFoundError as error:
-        name = Path(str(error.filename)).name
-        raise InputError(
-            f"{path}: its voxel file {name!r} is missing; copy it to the header"
-        ) from error
-    except NIFTI_ERRORS as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:MAX_REASON_LENGTH]
-        if isinstance(error, HeaderDataError):
-            raise InputError(
-                f"{path}: its header is not valid ({reason}); correct it, or convert it"
-            ) from error
-        raise InputError(f"{path}: damaged or truncated ({reason}); copy it again") from error
-    spacing = np.linalg.norm(affine[:3, :3], axis=0)
-    image.SetSpacing(spacing.tolist())
-    image.SetOrigin(affine[:3, 3].tolist())
-    image.SetDirection((affine[:3, :3] / spacing).ravel().tolist())
-    return image
-
-
-def _scaled(nifti: nibabel.Nifti1Image) -> sitk.Image:
-    """The values of a volume, slice by slice: the whole in float64 would be twice the memory."""
-    stored = nifti.dataobj.get_unscaled().reshape(nifti.shape[:3], order="F")
-    image, values = writable_image(stored.shape, np.float32)
-    for index, plane in enumerate(values):
-        plane[:] = apply_read_scaling(
-            stored[..., index].T, np.float64(nifti.dataobj.slope), np.float64(nifti.dataobj.inter)
-        )
-    return image
-
-
-@contextmanager
-def _silence() -> Iterator[None]:
-    """Silence the log of nibabel on what it corrects in headers; radfuse refuses that instead."""
-    before, logger.disabled = logger.disabled, True
-    try:
-        yield
-    finally:
-        logger.disabled = before
-
-
-def _nifti_affine(nifti: nibabel.Nifti1Image, path: Path) -> np.ndarray:
-    """The affine from voxel index to LPS mm; `GeometryError` if it is missing or contradictory."""
-    header = nifti.header
-    if not isinstance(header, nibabel.Nifti1Header):
-        raise GeometryError(f"{path}: Analyze files have no orientation; convert it to NIfTI")
-    zooms = _raw_zooms_mm(nifti)
-    if not (np.isfinite(zooms).all() and zooms.min() > 0):
-        raise GeometryError(f"{path}: voxel spacing {_shown(zooms)} mm; correct the header")
-    sform, qform = header.get_sform(coded=True)[0], header.get_qform(coded=True)[0]
-    if sform is None and qform is None:
-        raise GeometryError(
-            f"{path}: neither sform nor qform is set, so the orientation is unknown; set one"
-        )
-    affine: np.ndarray = qform if sform is None else sform
-    spacing = np.linalg.norm(affine[:3, :3], axis=0)
-    if not np.allclose(spacing, zooms, rtol=SPACING_AGREES):
-        raise GeometryError(
-            f"{path}: voxel spacing {_shown(zooms)} mm in pixdim and {_shown(spacing)} mm in the "
-            "transform; correct the header"
-        )
-    check_right_angles(affine[:3, :3] / spacing, path)  # a qform cannot be sheared
-    if sform is not None and qform is not None:
-        corners = np.array([*np.ndindex(2, 2, 2)]) * (np.array(nifti.shape[:3]) - 1)
-        distance = np.abs(np.c_[corners, np.ones(len(corners))] @ (sform - qform).T).max()
-        if distance > AXES_AGREE_MM:
-            raise GeometryError(
-                f"{path}: sform and qform differ by {distance:.1f} mm; delete the wrong one"
-            )
-    return np.asarray(LPS_FROM_RAS @ affine)
-
-
-def _raw_zooms_mm(nifti: nibabel.Nifti1Image) -> np.ndarray:
-    """Voxel spacing of the file; nibabel silently corrects zeros and signs."""
-    holder = nifti.file_map.get("header", nifti.file_map["image"])
-    with holder.get_prepare_fileobj("rb") as stream:
-        raw = type(nifti.header).from_fileobj(stream, check=False)
-    zooms: np.ndarray = raw["pixdim"][1:4]
-    return zooms
-
-
-def _shown(spacing_mm: np.ndarray) -> str:
-    return " x ".join(f"{step:g}" for step in spacing_mm)
-
-
-def _read_itk(named: Path, path: Path) -> sitk.Image:
+def _read_itk(named: Path, path: Path, *, in_16_bits: bool) -> sitk.Image:
     check_data_file(named, path)
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(named))
@@ -283,7 +154,7 @@ def _read_itk(named: Path, path: Path) -> sitk.Image:
             raise InputError(
                 f"{path}: {reader.GetNumberOfComponents()} values per voxel, expected one"
             )
-        _check_dimensions(path, reader.GetSize())
+        check_dimensions(path, reader.GetSize())
         check_itk_header(named, path)
         if reader.GetDimension() == 4:
             reader.SetExtractSize([*reader.GetSize()[:3], 0])
@@ -298,16 +169,9 @@ def _read_itk(named: Path, path: Path) -> sitk.Image:
             f"{path}: its header or its voxels are not valid{f' ({reason[1]})' if reason else ''}; "
             "correct the header, or copy it again"
         ) from error
+    if in_16_bits and image.GetPixelID() in WITHIN_16_BITS:
+        return sitk.Cast(image, sitk.sitkInt16)
     return sitk.Cast(image, sitk.sitkFloat32)
-
-
-def _check_dimensions(path: Path, shape: tuple[int, ...]) -> None:
-    """Raise `InputError` unless the image is 3-D; further axes of one element are accepted."""
-    if min(shape, default=0) < 0:
-        raise InputError(f"{path}: {min(shape)} voxels along an axis; correct the header")
-    if len(shape) < 3 or any(size > 1 for size in shape[3:]):
-        size = " x ".join(map(str, shape))
-        raise InputError(f"{path}: a {len(shape)}-D image of {size}, expected one 3-D volume")
 
 
 def write_volume(path: Path, image: sitk.Image) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import SimpleITK as sitk
 from scipy.ndimage import label
 
-from radfuse.arrays import Float32Array
+from radfuse.arrays import Float32Array, copied, writable_voxels
 from radfuse.errors import InputError
 from radfuse.intensity import BONE_HU
 from radfuse.modality import AIR_HU, BODY_HU, MIN_CT_HU
@@ -77,7 +77,9 @@ def in_hounsfield_units(ct: Series, scale: float | None, offset: float | None) -
     image, notes = ct.image, []
     if is_given := (scale, offset) != (None, None):
         scale, offset = 1.0 if scale is None else scale, offset or 0.0
-        image = sitk.ShiftScale(image, shift=offset / scale, scale=scale)
+        image = sitk.ShiftScale(
+            image, shift=offset / scale, scale=scale, outputPixelType=sitk.sitkFloat32
+        )
         notes.append(f"CT values were scaled by {scale:g}, and {offset:g} was added")
     filled, padded = _without_padding(image)
     if padded:
@@ -181,10 +183,9 @@ def _without_padding(image: sitk.Image) -> tuple[sitk.Image, float]:
     corners = sitk.GetArrayViewFromImage(image)[:, [0, 0, -1, -1], [0, -1, 0, -1]]
     if image.GetNumberOfPixels() < MIN_VOXELS or (corners <= MIN_CT_HU).all():
         return image, 0.0
-    values = sitk.GetArrayFromImage(image)
+    filled = copied(image)
+    values = writable_voxels(filled)
     count = sum(_fill_corners(plane) for plane in values)
-    filled = sitk.GetImageFromArray(values)
-    filled.CopyInformation(image)
     return filled, count / values.size
 
 

@@ -202,7 +202,7 @@ def _read_dicom(path: Path, modality: Modality, series_uid: str | None) -> Serie
         hint = f"; did you mean the file {volumes[0]}?" if volumes else "; give another folder"
         raise NoImageError(f"{path}: no DICOM images among {len(files)} files{hint}")
     choice = choose_volume(scan, modality, series_uid)
-    image, geometry = read_dicom_volume(choice.volume)
+    image, geometry = read_dicom_volume(choice.volume, in_16_bits=modality is CT)
     return Series(
         image=checked_volume(image, path),
         modality=modality,
@@ -247,7 +247,8 @@ def _read_file(path: Path, modality: Modality) -> Series:
         image = sitk.GetImageFromArray(levels, isVector=levels.ndim == 3)
         return Series(image, modality, path, (path,))
     if volume_suffix(path) is not None:
-        return Series(read_volume(path), modality, path, voxel_files(path))
+        image = read_volume(path, in_16_bits=modality is CT)
+        return Series(image, modality, path, voxel_files(path))
     raise InputError(f"{path}: {format_problem(path)}")
 
 

@@ -165,7 +165,9 @@ def test_a_moving_ct_is_no_ct_object(tmp_path: Path, fixed: Series) -> None:
     found = np.array([one.pixel_array * float(one.RescaleSlope) for one in headers])
     assert found.min() < -900
     inside = sitk.GetArrayFromImage(
-        sitk.Resample(ct.image, fixed.image, sitk.Transform(), sitk.sitkLinear, -1000.0)
+        sitk.Resample(
+            ct.image, fixed.image, sitk.Transform(), sitk.sitkLinear, -1000.0, sitk.sitkFloat32
+        )
     )
     np.testing.assert_allclose(found, inside, atol=0.1)
 

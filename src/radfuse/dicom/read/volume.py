@@ -1,9 +1,12 @@
 """Read the slices of a DICOM volume into one image on a regular grid."""
 
+from typing import Any
+
 import numpy as np
 import SimpleITK as sitk
+from numpy.typing import NDArray
 
-from radfuse.arrays import Float32Array, writable_image
+from radfuse.arrays import Float32Array, VolumeOfSlices
 from radfuse.dicom.read.gantry_tilt import shift_in_plane
 from radfuse.dicom.read.pixels import background_of, check_pixel_values, slice_values
 from radfuse.dicom.read.series import VolumeSlices
@@ -14,19 +17,20 @@ PLANE_TOLERANCE = 1e-6
 """Rounding of the position of a plane, in slices."""
 
 
-def read_dicom_volume(volume: VolumeSlices) -> tuple[sitk.Image, SliceGeometry]:
+def read_dicom_volume(
+    volume: VolumeSlices, *, in_16_bits: bool = False
+) -> tuple[sitk.Image, SliceGeometry]:
     """The image of a volume (float32, LPS mm; CT in HU) and the geometry of its slices.
 
-    A gantry tilt and uneven spacing are resampled linearly, with a note in the geometry. Raises
-    `GeometryError` for slices that no grid fits, `InputError` for pixel data that are damaged or
-    not of a scanner.
+    With `in_16_bits` as int16, where every value is a whole one of 16 bits. A gantry tilt and
+    uneven spacing are resampled linearly, with a note in the geometry. Raises `GeometryError` for
+    slices that no grid fits, `InputError` for pixel data that are damaged or not of a scanner.
     """
     geometry = slice_geometry(volume)
     check_pixel_values(geometry.slices)
     check_voxel_count(geometry.size, geometry.slices[0].path.parent)
-    columns, rows, _ = geometry.size
-    image, voxels = writable_image((columns, rows, len(geometry.slices)), np.float32)
-    _fill(voxels, geometry)
+    is_as_stored = geometry.is_even and not geometry.is_tilted
+    image, voxels = _filled(geometry, in_16_bits=in_16_bits and is_as_stored)
     if not geometry.is_even:
         voxels = _resample_spacing(voxels, geometry)
     if geometry.is_tilted:
@@ -39,16 +43,18 @@ def read_dicom_volume(volume: VolumeSlices) -> tuple[sitk.Image, SliceGeometry]:
     return image, geometry
 
 
-def _fill(voxels: Float32Array, geometry: SliceGeometry) -> None:
-    """Read the slices on the columns and rows of the grid, (slices, rows, columns)."""
+def _filled(geometry: SliceGeometry, *, in_16_bits: bool) -> tuple[sitk.Image, NDArray[Any]]:
+    """The slices on the columns and rows of the grid, and their memory (slices, rows, columns)."""
     columns, rows, _ = geometry.size
+    volume = VolumeOfSlices((columns, rows, len(geometry.slices)), in_16_bits=in_16_bits)
     for index, values in slice_values(geometry.slices):
+        shifted = values
         if geometry.is_tilted:
-            voxels[index] = shift_in_plane(
+            shifted = shift_in_plane(
                 values, geometry.spacing_mm[:2], geometry.shifts_mm[index], (columns, rows)
             )
-        else:
-            voxels[index] = values
+        volume.store(index, shifted)
+    return volume.image, volume.voxels
 
 
 def _resample_spacing(voxels: Float32Array, geometry: SliceGeometry) -> Float32Array:

@@ -145,6 +145,7 @@ def ct_on_head(ct: sitk.Image, mr_head: sitk.Image, ct_from_mr: sitk.Transform) 
         [GRID_MM] * 3,
         np.eye(3).ravel().tolist(),
         AIR_HU,
+        sitk.sitkFloat32,
     )
     return sitk.Clamp(resampled, sitk.sitkFloat32, AIR_HU, MAX_HU)
 
