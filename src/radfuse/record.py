@@ -288,10 +288,15 @@ def platform_name() -> str:
     return f"Python {platform.python_version()}, {platform.platform()}"
 
 
+def _file_digest(path: Path) -> bytes:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").digest()
+
+
 def digest(files: Sequence[Path]) -> str:
     """SHA-256 of a file, or of the digests of several files in their order."""
     try:
-        digests = [hashlib.sha256(path.read_bytes()).digest() for path in files]
+        digests = [_file_digest(path) for path in files]
     except OSError as error:
         raise InputError(f"{error.filename}: cannot be read: {error.strerror}") from error
     if len(digests) == 1:

@@ -4,6 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+import numpy as np
+from numpy.typing import NDArray
+
 from radfuse.arrays import Float32Array
 from radfuse.intensity import Window
 
@@ -27,6 +30,9 @@ class Head(Protocol):
 
     def read_mr(self, part: slice) -> Float32Array:
         """Some slices of the MR in [0, 1], 0 outside its field of view."""
+
+    def scratch(self) -> NDArray[np.uint16]:
+        """Memory for a value of each voxel, for one fusion; of a slice only until it is fused."""
 
 
 @runtime_checkable
@@ -58,3 +64,7 @@ class ArrayHead:
     def read_mr(self, part: slice) -> Float32Array:
         """Some slices of the MR."""
         return self.mr[part]
+
+    def scratch(self) -> NDArray[np.uint16]:
+        """Memory of the shape of the head."""
+        return np.empty(self.shape, np.uint16)

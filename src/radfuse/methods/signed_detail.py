@@ -93,7 +93,7 @@ class SignedDetail:
         """The slices of a head, some at a time and in their order, fused, in [0, 1]."""
         grid = CoarseGrid.over(head.shape, head.spacing_mm, Background.SPACING_MM)
         base_method = self._base_in(window)
-        bases = np.empty(head.shape, np.uint16)  # half the memory of float32
+        bases = head.scratch()
         parts = list(_parts(head.shape[0], grid.factors[0], head.spacing_mm[0]))
         skull = Skull.of(grid, BONE_HU, map(head.read_ct, parts))
         background = Background(head.spacing_mm, grid, noise_hu(head), skull)

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,13 @@ import SimpleITK as sitk
 from radfuse.dicom.read.safe_read import is_dicom
 from radfuse.dicom.write.fused import FULL_SCALE
 from radfuse.errors import InputError
-from radfuse.intensity import window_named
+from radfuse.intensity import coarse_mask, head_mask, window_named
+from radfuse.io.volume_checks import registered_size_problem
 from radfuse.log import since
 from radfuse.methods.loading import Method, check_options, load_method, method_info
 from radfuse.methods.options import option_values
-from radfuse.modality import CT, MR
+from radfuse.modality import CT, MR, Modality
+from radfuse.parallel import in_order
 from radfuse.pipeline.align import Alignment, PriorAlignment, align
 from radfuse.pipeline.functional.colours import colour_facts
 from radfuse.pipeline.outputs import check_output, write_result
@@ -122,8 +124,8 @@ def fuse_ct_mr(
     check_options(recipe.method, recipe.options, recipe.device)
     window_named(recipe.window)
     with timer.stage("reading"):
-        ct_series = ct if isinstance(ct, Series) else read_by_recipe(ct, CT, recipe)
-        mr_series = mr if isinstance(mr, Series) else read_by_recipe(mr, MR, recipe)
+        reading = partial(_read_if_path, recipe=recipe)
+        ct_series, mr_series = in_order(reading, ((ct, CT), (mr, MR)))
     for series in (mr_series, *(one for two in further for one in two.all_series)):
         check_pair(
             ct_series,
@@ -150,6 +152,18 @@ def fuse_ct_mr(
         with timer.stage("writing"):
             result = write_result(target, result)
     return result
+
+
+def _read_if_path(given: tuple[Series | Path | str, Modality], recipe: Recipe) -> Series:
+    source, modality = given
+    if isinstance(source, Series):
+        return source
+    series = read_by_recipe(source, modality, recipe)
+    is_registered = series.is_volume and not registered_size_problem(series.image.GetSize())
+    if modality is MR and is_registered:
+        coarse_mask(series.image, MR)  # kept for later: reading the CT takes longer
+        head_mask(series.image, MR)
+    return series
 
 
 def without_identity(recipe: Recipe) -> tuple[Callable[[Series], Series], Recipe]:

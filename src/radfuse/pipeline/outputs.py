@@ -3,6 +3,7 @@
 import dataclasses
 import logging
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,9 +18,9 @@ from radfuse.dicom.write.spatial_registration import unwritable_reason
 from radfuse.errors import InputError, OutputError
 from radfuse.intensity import window_named
 from radfuse.io.images import IMAGE_SUFFIXES, write_image
+from radfuse.io.nifti import write_mask
 from radfuse.io.staging import Staging, refuse_existing, refuse_overlap, staging
-from radfuse.io.volumes import write_volume
-from radfuse.parallel import in_order
+from radfuse.parallel import WORKERS
 from radfuse.pipeline.dicom_outputs import output_paths, write_dicom, write_volumes
 from radfuse.pipeline.qa.content import write_result_sheet
 from radfuse.pipeline.result import Result, RigidAlignment
@@ -29,7 +30,7 @@ from radfuse.pipeline.study.outputs import (
     write_further_dicom,
     write_further_volumes,
 )
-from radfuse.pipeline.volume import Region, fov_mask_image
+from radfuse.pipeline.volume import Region, fov_mask_slices
 from radfuse.recipe import Recipe
 from radfuse.record import Output, Record, digest
 from radfuse.registration.transforms import write_transform
@@ -181,12 +182,15 @@ def write_result(target: OutputPaths, result: Result) -> Result:
             image = sitk.GetArrayViewFromImage(result.image)
             write_image(staged.images["fused"], image, bits=result.record.recipe.bits)
             roles = dict(staged.images)
-        write_result_sheet(staged.sheet, result)
+        with ThreadPoolExecutor(WORKERS) as beside:
+            digests = beside.map(lambda path: digest(files_of(path)), roles.values())
+            write_result_sheet(staged.sheet, result)
         roles[QA_SHEET] = staged.sheet
-        digests = in_order(lambda path: digest(files_of(path)), roles.values())
         outputs = tuple(
             Output(role=role, path=path.name, sha256=sha256)
-            for (role, path), sha256 in zip(roles.items(), digests, strict=True)
+            for (role, path), sha256 in zip(
+                roles.items(), (*digests, digest([staged.sheet])), strict=True
+            )
         )
         left_out = _left_out(target, result)
         record = result.record.model_copy(update={"outputs": outputs, "left_out": left_out})
@@ -220,16 +224,20 @@ def _write_volume_parts(target: OutputPaths, result: Result) -> dict[str, Path]:
     alignment, region = result.alignment, result.region
     if alignment is None or region is None:
         raise InputError("the result of a volume needs an alignment and region")
-    if target.written.name.endswith(VOLUME_SUFFIXES):
-        write_volumes(target.images, result.image, result.ct, result.mr, alignment.mr_from_ct)
-        write_further_volumes(target.images, result)
-    else:
-        recipe = result.record.recipe
-        context = derivation_context(result.ct, result.mr, alignment, region, result.record)
-        write_dicom(target.images, result.image, context, window_named(recipe.window), recipe)
-        write_further_dicom(target.images, result, context)
+    with ThreadPoolExecutor(1) as beside:
+        mask = beside.submit(
+            write_mask, target.mask, result.ct.image, fov_mask_slices(result.ct.image, region)
+        )
+        if target.written.name.endswith(VOLUME_SUFFIXES):
+            write_volumes(target.images, result.image, result.ct, result.mr, alignment.mr_from_ct)
+            write_further_volumes(target.images, result)
+        else:
+            recipe = result.record.recipe
+            context = derivation_context(result.ct, result.mr, alignment, region, result.record)
+            write_dicom(target.images, result.image, context, window_named(recipe.window), recipe)
+            write_further_dicom(target.images, result, context)
+        mask.result()
     write_transform(target.transform, alignment.mr_from_ct)
-    write_volume(target.mask, fov_mask_image(result.ct.image, region))
     written = {role: path for role, path in target.images.items() if path.exists()}
     return {**written, "transform": target.transform, "field of view": target.mask}
 

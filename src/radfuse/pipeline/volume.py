@@ -7,15 +7,7 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
-from radfuse.arrays import (
-    Box,
-    Float32Array,
-    bounding_box,
-    filled_on,
-    grid_of_box,
-    image_on,
-    writable_image,
-)
+from radfuse.arrays import Box, Float32Array, UInt8Array, filled_on, grid_of_box, writable_image
 from radfuse.dicom.write.fused import FULL_SCALE
 from radfuse.errors import InputError
 from radfuse.intensity import BOTH_HU, Window, both_windows, coarse_mask, head_range
@@ -180,25 +172,32 @@ def _fuse_box(
     """Stored values on the whole grid of the CT, and the MR field of view mask inside the box."""
     image, stored = writable_image(ct.GetSize(), np.uint16)
     image.CopyInformation(ct)
-    _store_ct(ct, stored)
-    head = _ImageHead(ct, mr, mr_from_ct, mr_range, box)
-    in_fov = np.empty(head.shape, np.bool_)
-    first, rows, columns = box[0].start, *box[1:]
+    head = _ImageHead(ct, mr, mr_from_ct, mr_range, box, stored[box])
+    packed = []  # an eighth of the memory, until what the method needs is free
     for part, fused in fuse_head(method, head, window):
-        in_fov[part] = head.in_fov(part)
-        inside = stored[first + part.start : first + part.stop, rows, columns]
-        np.copyto(inside, np.rint(fused * FULL_SCALE), where=in_fov[part], casting="unsafe")
-        report(part.stop, len(in_fov))
+        packed.append(head.in_fov(part))
+        head.stored[part] = np.rint(fused * FULL_SCALE)
+        report(part.stop, head.shape[0])
+    bits = np.unpackbits(np.concatenate(packed), axis=-1, count=head.shape[2])
+    in_fov = bits.view(np.bool_)
+    _store_ct(ct, stored, box, in_fov)
     return image, in_fov
 
 
-def _store_ct(ct: sitk.Image, stored: NDArray[np.uint16]) -> None:
-    """Fill black stored values (slices, rows, columns) with the CT, in both its windows."""
+def _store_ct(
+    ct: sitk.Image, stored: NDArray[np.uint16], box: Box, in_fov: NDArray[np.bool_]
+) -> None:
+    """Store the CT, in both its windows, in (slices, rows, columns) outside a mask in a box."""
     planes = sitk.GetArrayViewFromImage(ct)
+    slices, *within = box
 
     def store(index: int) -> None:
-        box = index, *bounding_box(planes[index] > BOTH_HU[0])  # outside is air, which is black
-        stored[box] = np.rint(both_windows(planes[box]) * FULL_SCALE)
+        alone = planes[index] > BOTH_HU[0]  # the rest is air, which is black
+        if slices.start <= index < slices.stop:
+            outside = ~in_fov[index - slices.start]
+            alone[within[0], within[1]] &= outside
+            stored[index, within[0], within[1]][outside] = 0
+        stored[index, alone] = np.rint(both_windows(planes[index][alone]) * FULL_SCALE)
 
     for _ in in_order(store, range(len(stored))):
         pass
@@ -228,8 +227,11 @@ class _ImageHead:
     mr_from_ct: sitk.Transform
     mr_range: tuple[float, float]
     box: Box
-    _masks: dict[tuple[int, int], NDArray[np.bool_]] = field(default_factory=dict)
-    """Of the slices that were read, by the first and the last."""
+    stored: NDArray[np.uint16]
+    """Where the fused values are stored, (slices, rows, columns)."""
+
+    _masks: dict[tuple[int, int], UInt8Array] = field(default_factory=dict)
+    """Of the slices that were read, by the first and the last; packed bits."""
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -251,14 +253,18 @@ class _ImageHead:
         """Some slices of the MR in [0, 1], 0 outside its field of view."""
         grid = grid_of_box(self.ct, self._box_of(part))
         values, in_fov = scale_mr(grid, self.mr, self.mr_from_ct, self.mr_range)
-        self._masks[part.start, part.stop] = in_fov
+        self._masks[part.start, part.stop] = np.packbits(in_fov, axis=-1)
         return values
 
-    def in_fov(self, part: slice) -> NDArray[np.bool_]:
-        """Mask of the MR field of view in some slices; it costs nothing once they are read."""
+    def in_fov(self, part: slice) -> UInt8Array:
+        """Mask of the MR field of view in some slices, packed bits; for free once they are read."""
         if (part.start, part.stop) not in self._masks:
             self.read_mr(part)
         return self._masks.pop((part.start, part.stop))
+
+    def scratch(self) -> NDArray[np.uint16]:
+        """The memory of the fused values, until they are stored."""
+        return self.stored
 
     def _box_of(self, part: slice) -> Box:
         slices, rows, columns = self.box
@@ -285,8 +291,12 @@ def fuse_slice(
     )[0]
 
 
-def fov_mask_image(ct: sitk.Image, region: Region) -> sitk.Image:
-    """1 inside the field of view of both scanners, on the CT's grid (uint8)."""
-    mask = np.zeros(ct.GetSize()[::-1], np.uint8)
-    mask[region.box] = region.fov_mask
-    return image_on(ct, mask)
+def fov_mask_slices(ct: sitk.Image, region: Region) -> Iterator[UInt8Array]:
+    """1 inside the field of view of both scanners, for each slice of the CT (rows, columns)."""
+    columns, rows, slices = ct.GetSize()
+    first, *within = region.box
+    for index in range(slices):
+        plane = np.zeros((rows, columns), np.uint8)
+        if first.start <= index < first.stop:
+            plane[tuple(within)] = region.fov_mask[index - first.start]
+        yield plane

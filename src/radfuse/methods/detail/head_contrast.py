@@ -177,7 +177,7 @@ class Background:
             self.grid.placed(self.grid.reduce(plane), region, of_air)
             for plane, of_air in zip(planes, OF_AIR, strict=True)
         )
-        return block, noise_samples(near.smooth_hu, near.brain)[::SAMPLED]
+        return block, noise_samples(near.smooth_hu, near.brain)[::SAMPLED].copy()
 
     def gathered(self) -> Iterator[Float32Array]:
         """The coarse volumes, in the order of `planes`."""
@@ -358,7 +358,10 @@ def fine_contrast(
 
 def _own_hu(near: Tissue, background_hu: Float32Array, noise_hu: float) -> Float32Array:
     """Smoothed HU, but no farther from the background than the voxel itself and some noise."""
-    bright = np.minimum(near.smooth_hu, np.maximum(near.tissue_hu + noise_hu, background_hu))
-    dark = np.maximum(near.smooth_hu, np.minimum(near.tissue_hu - noise_hu, background_hu))
-    own_hu = np.where(near.smooth_hu > background_hu, bright, dark)
+    own_hu, limit = near.tissue_hu - noise_hu, near.tissue_hu + noise_hu
+    np.minimum(own_hu, background_hu, out=own_hu)
+    np.maximum(own_hu, near.smooth_hu, out=own_hu)
+    np.maximum(limit, background_hu, out=limit)
+    np.minimum(limit, near.smooth_hu, out=limit)
+    np.copyto(own_hu, limit, where=near.smooth_hu > background_hu)
     return np.asarray(own_hu, np.float32)

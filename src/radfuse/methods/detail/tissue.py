@@ -99,16 +99,23 @@ class Tissue:
         bone = skull.mask(hu, (wide, rows, columns))
         rim = dilated(bone, _steps(RIM_MM, head.spacing_mm))
         share = smoothed(bone.astype(np.float32), LEAK_MM, head.spacing_mm)
-        tissue_hu = np.maximum(hu - LEAK_HU * share, np.minimum(hu, np.float32(BRAIN_HU)))
-        tissue_hu = np.clip(tissue_hu, *DETAIL_HU)
-        smooth = smoothed(tissue_hu, fine_mm, head.spacing_mm)
-        around = smoothed(tissue_hu, AROUND_MM, head.spacing_mm)[inner]
-        smooth, rim = smooth[inner], rim[inner]
+        clear, rim = 1 - ramp(share[inner], *CLEAR), rim[inner]
+        tissue_hu = _without_leak(hu, share)
         low, high = NORMAL_HU
+        around = smoothed(tissue_hu, AROUND_MM, head.spacing_mm)[inner]
         brain = (around > AROUND_HU) & (around < high) & ~rim
+        del around
+        smooth = smoothed(tissue_hu, fine_mm, head.spacing_mm)[inner]
         normal = brain & (smooth > low) & (smooth < high)
-        clear = 1 - ramp(share[inner], *CLEAR)
         return cls(hu[inner], tissue_hu[inner], smooth, rim, clear, brain, normal)
+
+
+def _without_leak(hu: Float32Array, share: Float32Array) -> Float32Array:
+    """HU without what bone may have added, in the range of `DETAIL_HU`; overwrites the share."""
+    tissue_hu = np.multiply(share, LEAK_HU, out=share)
+    np.subtract(hu, tissue_hu, out=tissue_hu)
+    np.maximum(tissue_hu, np.minimum(hu, np.float32(BRAIN_HU)), out=tissue_hu)
+    return np.asarray(np.clip(tissue_hu, *DETAIL_HU, out=tissue_hu))
 
 
 def _steps(most_mm: float, spacing_mm: Spacing) -> list[Step]:

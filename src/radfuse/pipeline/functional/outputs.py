@@ -8,6 +8,7 @@ from radfuse.dicom.read.safe_read import silenced
 from radfuse.dicom.write.resampled import write_resampled
 from radfuse.dicom.write.spatial_registration import unwritable_reason, write_registration
 from radfuse.errors import InputError, OutputError
+from radfuse.io.nifti import write_mask
 from radfuse.io.staging import refuse_existing, refuse_overlap, staging
 from radfuse.io.volumes import write_volume
 from radfuse.pipeline.functional.colours import COLOUR_SUFFIXES, write_fused_colours
@@ -23,7 +24,7 @@ from radfuse.pipeline.outputs import (
     folder_target,
     staged_paths,
 )
-from radfuse.pipeline.volume import fov_mask_image
+from radfuse.pipeline.volume import fov_mask_slices
 from radfuse.record import Output, digest
 from radfuse.registration.transforms import matrix_of, write_transform
 from radfuse.series import Series
@@ -104,7 +105,8 @@ def write_functional_result(target: OutputPaths, result: FunctionalResult) -> Fu
         else:
             write_volume(staged.images["colour"], result.image)
         write_transform(staged.transform, result.alignment.moving_from_fixed)
-        write_volume(staged.mask, fov_mask_image(result.anatomical.image, result.region))
+        grid = result.anatomical.image
+        write_mask(staged.mask, grid, fov_mask_slices(grid, result.region))
         write_functional_sheet(staged.sheet, result)
         roles = {
             **staged.images, "transform": staged.transform, "field of view": staged.mask,
