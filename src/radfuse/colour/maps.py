@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from scipy.spatial import cKDTree
+import scipy  # its parts are imported when they are used
 
 from radfuse.arrays import Float32Array
 from radfuse.colour.spaces import lab
@@ -58,11 +58,11 @@ class ColourMap:
 
     @cached_property
     def _by_lab(self) -> Any:
-        return cKDTree(_scaled_lab(self.colours(self._entries)))
+        return scipy.spatial.cKDTree(_scaled_lab(self.colours(self._entries)))
 
     @cached_property
     def _by_rgb(self) -> Any:
-        return cKDTree(self.colours(self._entries))
+        return scipy.spatial.cKDTree(self.colours(self._entries))
 
 
 def _scaled_lab(rgb: Float32Array) -> Float32Array:

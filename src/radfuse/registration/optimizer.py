@@ -13,7 +13,7 @@ from typing import TypeVar
 import numpy as np
 import SimpleITK as sitk
 
-from radfuse.arrays import Float64Array, continuous_indices, copied, positions_mm
+from radfuse.arrays import Float64Array, copied, positions_mm
 from radfuse.intensity import shrunk
 from radfuse.parallel import WORKERS, in_order
 from radfuse.registration.preprocessing import clamped_ct
@@ -270,8 +270,14 @@ def inside_fraction(
 ) -> float:
     """Fraction of points (n, 3) that is inside the CT's field of view."""
     matrix = matrix_of(ct_from_points)
-    voxels = continuous_indices(ct, points_mm @ matrix[:3, :3].T + matrix[:3, 3]) + 0.5
-    return float(((voxels >= 0) & (voxels < ct.GetSize()[::-1])).all(axis=-1).mean())
+    axes = np.reshape(ct.GetDirection(), (3, 3)) / np.array(ct.GetSpacing())
+    directions = matrix[:3, :3].T @ axes
+    first = (matrix[:3, 3] - np.array(ct.GetOrigin())) @ axes + 0.5
+    inside = np.ones(len(points_mm), np.bool_)
+    for direction, start, size in zip(directions.T, first, ct.GetSize(), strict=True):
+        index = points_mm @ direction + start
+        inside &= (index >= 0) & (index < size)
+    return float(inside.mean())
 
 
 def mean_displacement_mm(one: sitk.Transform, other: sitk.Transform, centre: Float64Array) -> float:

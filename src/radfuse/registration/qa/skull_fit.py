@@ -11,10 +11,8 @@ from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
+import scipy  # its parts are imported when they are used
 import SimpleITK as sitk
-from scipy.interpolate import CubicSpline
-from scipy.optimize import minimize
-from scipy.spatial import cKDTree
 
 from radfuse.arrays import Float64Array
 from radfuse.registration.optimizer import HEAD_RADIUS_MM
@@ -104,7 +102,7 @@ class SkullPatches:
     @cached_property
     def _tables(self) -> list[Float64Array]:
         """Similarity and its first two derivatives at the shifts of `_fine_mm`."""
-        spline = CubicSpline(self.shifts_mm, self.similarity, axis=1)
+        spline = scipy.interpolate.CubicSpline(self.shifts_mm, self.similarity, axis=1)
         return [spline(self._fine_mm, order) for order in range(3)]
 
     @cached_property
@@ -157,7 +155,7 @@ def motion_jacobian(points_mm: Float64Array, centre_mm: Float64Array) -> Float64
 def skull_patches(profiles: Profiles) -> SkullPatches:
     """Mean similarity of neighbouring points of the skull whose normals agree."""
     similarity = point_similarity(profiles)
-    tree = cKDTree(profiles.points_mm)
+    tree = scipy.spatial.cKDTree(profiles.points_mm)
     rows = []
     for centre in range(0, len(similarity), max(1, len(similarity) // MAX_PATCHES)):
         near = np.array(tree.query_ball_point(profiles.points_mm[centre], PATCH_MM))
@@ -223,7 +221,10 @@ def fit_design(patches: SkullPatches, centre_mm: Float64Array, design: Float64Ar
         return np.asarray(-design.T @ patches.similarity_at(design @ motion, 1))
 
     starts = (np.zeros(design.shape[1]), guess)
-    optima = [minimize(misfit, start, jac=gradient, options={"gtol": 1e-3}) for start in starts]
+    optima = [
+        scipy.optimize.minimize(misfit, start, jac=gradient, options={"gtol": 1e-3})
+        for start in starts
+    ]
     motion = min(optima, key=lambda optimum: float(optimum.fun)).x
     explained = np.asarray(design @ motion)
     slope, curvature = (patches.similarity_at(explained, order) for order in (1, 2))
