@@ -130,7 +130,10 @@ def encrypted(port: int, certificate: Tls) -> Iterator[int]:
                 _forward(outside, inside)
                 back.join()
 
-    with socketserver.ThreadingTCPServer((HOST, 0), Relay) as server:
+    class Relays(socketserver.ThreadingTCPServer):
+        daemon_threads = True  # a client that leaves its connection open does not hold up the end
+
+    with Relays((HOST, 0), Relay) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
         yield server.server_address[1]
