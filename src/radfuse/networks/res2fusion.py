@@ -4,7 +4,7 @@ Chen et al. 2024, "MR-CT image fusion method of intracranial tumors based on Res
 Imaging 24, doi:10.1186/s12880-024-01329-x. Equation and table numbers are that paper's.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal, get_args
 
 import torch
@@ -28,21 +28,36 @@ ACTIVITY_EPSILON = 1e-6
 """Added to the sum of activities, which may be 0 in both images."""
 
 
+WIDTHS = (32, CHANNELS, CHANNELS, 64, 32, 16)
+"""Maps of the two convolutions of the extractor, of the Res2Net block after them, and of all
+convolutions of the reconstructor but the last (Table 1); a narrowed network has fewer."""
+
+READERS = {
+    "extractor.0": "extractor.2",
+    "extractor.2": "extractor.4.enter",
+    "extractor.4.leave": "reconstructor.0",
+    "reconstructor.0": "reconstructor.2",
+    "reconstructor.2": "reconstructor.4",
+    "reconstructor.4": "reconstructor.6",
+}
+"""The layers that have these maps, and the only convolution that reads those of each."""
+
+
 class Res2Block(nn.Module):
     """Res2Net block (Eq. 1): channel groups with increasing receptive fields in one layer."""
 
-    def __init__(self) -> None:
+    def __init__(self, width_in: int = CHANNELS, width_out: int = CHANNELS) -> None:
         super().__init__()
         width = CHANNELS // GROUPS
-        self.enter = conv(CHANNELS, CHANNELS, 1)
+        self.enter = conv(width_in, CHANNELS, 1)
         self.groups = nn.ModuleList(
             nn.Sequential(conv(width, width, 3), nn.ReLU(), conv(width, width, 3), nn.ReLU())
             for _ in range(GROUPS - 1)
         )
-        self.leave = conv(CHANNELS, CHANNELS, 1)
+        self.leave = conv(CHANNELS, width_out, 1)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Features (N, 64, H, W) to features of the same shape."""
+        """Features (N, 64, H, W) to features of the same shape, unless it has other widths."""
         first, second, *rest = functional.relu(self.enter(features)).chunk(GROUPS, dim=1)
         outputs = [first, self.groups[0](second)]
         for group, part in zip(self.groups[1:], rest, strict=True):
@@ -89,20 +104,24 @@ RULES: dict[Strategy, Callable[[Tensor, Tensor], Tensor]] = {
 class Res2Fusion(nn.Module):
     """The network of Table 1; `reconstruct` is trained, `forward` fuses.
 
+    `widths` has the maps of its layers, see `WIDTHS`.
+
     `forward` takes CT and MR of shape (N, H, W) in [0, 1] and returns the fused images likewise.
     """
 
-    def __init__(self, strategy: Strategy = "spatial_mean") -> None:
+    def __init__(self, strategy: Strategy = "spatial_mean", widths: Sequence[int] = WIDTHS) -> None:
         super().__init__()
         self.rule = RULES[strategy]
+        first, second, features, *rebuilt = widths
         self.extractor = nn.Sequential(
-            conv(1, 32, 3), nn.ReLU(), conv(32, CHANNELS, 3), nn.ReLU(), Res2Block()
-        )
+            conv(1, first, 3), nn.ReLU(), conv(first, second, 3), nn.ReLU(),
+            Res2Block(second, features),
+        )  # fmt: skip
         self.reconstructor = nn.Sequential(
-            conv(CHANNELS, 64, 3), nn.ReLU(),
-            conv(64, 32, 3), nn.ReLU(),
-            conv(32, 16, 3), nn.ReLU(),
-            conv(16, 1, 3),
+            conv(features, rebuilt[0], 3), nn.ReLU(),
+            conv(rebuilt[0], rebuilt[1], 3), nn.ReLU(),
+            conv(rebuilt[1], rebuilt[2], 3), nn.ReLU(),
+            conv(rebuilt[2], 1, 3),
         )  # fmt: skip
 
     def reconstruct(self, image: Tensor) -> Tensor:
@@ -111,7 +130,7 @@ class Res2Fusion(nn.Module):
 
     def forward(self, ct: Tensor, mr: Tensor) -> Tensor:
         """Fuse images (N, H, W) in [0, 1]."""
-        features = self.extractor(torch.cat([ct, mr]).unsqueeze(1))  # (2N, 64, H, W)
+        features = self.extractor(torch.cat([ct, mr]).unsqueeze(1))  # (2N, widths[2], H, W)
         of_ct, of_mr = features[: ct.shape[0]], features[ct.shape[0] :]
         fused: Tensor = self.reconstructor(self.rule(of_ct, of_mr)).squeeze(1)
         return fused.clamp(0, 1)
