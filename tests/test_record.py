@@ -105,6 +105,14 @@ def test_a_record_without_its_inputs_is_refused() -> None:
         Record.model_validate(facts)
 
 
+def test_sentence_on_the_method_has_the_options_that_were_set() -> None:
+    made = record().model_copy(update={"method": {"summary": "a network"}})
+    assert made.method_sentence == f"{made.recipe.method}: a network"
+    recipe = made.recipe.model_copy(update={"options": {"graph": "fast", "precision": "bf16"}})
+    sentence = made.model_copy(update={"recipe": recipe}).method_sentence
+    assert sentence == f"{recipe.method}: a network; graph: fast; precision: bf16"
+
+
 def test_the_moment_is_in_utc_to_the_second() -> None:
     moment = now()
     assert moment.tzinfo is UTC

@@ -15,14 +15,24 @@ from click.testing import CliRunner
 from radfuse.cli import main
 from radfuse.errors import InputError, install_command
 from radfuse.io.image_pairs import named_patient
-from radfuse.methods.catalogue import HARVARD_PATIENTS, METHODS, WEIGHTS, packaged_folders
+from radfuse.methods.catalogue import (
+    HARVARD_PATIENTS,
+    METHODS,
+    WEIGHTS,
+    fast_graph,
+    packaged_folders,
+)
 from radfuse.methods.loading import load_method
 from radfuse.methods.onnx import OnnxMethod
 from radfuse.networks.catalogue import NETWORKS
 from radfuse.networks.res2fusion import STRATEGIES
 from radfuse.networks.torch_method import load_network
+from radfuse.record import digest
 from radfuse.settings import checked_settings
 from radfuse.training.settings import TrainingSettings, read_training_settings
+
+FAST = ["res2fusion-fast"]
+"""Graphs with narrower layers, beside those of their networks."""
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 SHIPPED = {name: entry.weights for name, entry in METHODS.items() if entry.weights}
@@ -51,7 +61,7 @@ def card_of(name: str) -> dict[str, Any]:
 
 
 def test_every_learned_method_ships_a_graph_and_model_card() -> None:
-    names = [*SHIPPED, "learned_detail"]
+    names = [*SHIPPED, *FAST, "learned_detail"]
     expected = {f"{name}{suffix}" for name in names for suffix in (".onnx", ".json")}
     files = [path for folder in packaged_folders() for path in folder.rglob("*.*")]
     assert {path.name for path in files if path.suffix in (".onnx", ".json")} == expected
@@ -59,7 +69,7 @@ def test_every_learned_method_ships_a_graph_and_model_card() -> None:
 
 def test_radfuse_itself_ships_the_networks_of_both_papers() -> None:
     graphs = {path.stem for path in WEIGHTS.rglob("*.onnx")}
-    assert graphs == {"mfinet", "res2fusion", "learned_detail"}
+    assert graphs == {"mfinet", "res2fusion", "res2fusion-fast", "learned_detail"}
 
 
 def without_weights(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
@@ -102,6 +112,29 @@ def test_a_card_of_res2fusion_names_its_strategy(name: str) -> None:
 def test_every_strategy_ships() -> None:
     shipped = {card_of(name)["options"].get("strategy") for name in SHIPPED} - {None}
     assert shipped == set(STRATEGIES)
+
+
+def test_card_of_a_fast_graph_names_the_network_it_is_made_from() -> None:
+    full, fast = SHIPPED["res2fusion"], fast_graph(SHIPPED["res2fusion"])
+    assert fast.stem in FAST
+    facts = json.loads(fast.with_suffix(".json").read_text())
+    assert facts["name"] == fast.stem
+    assert facts["sha256"] == digest([fast])
+    assert facts["narrowed_from"]["sha256"] == digest([full])
+    assert facts["options"]["strategy"] == card_of("res2fusion")["options"]["strategy"]
+    assert not re.search(r'"(/|[A-Z]:|~)', fast.with_suffix(".json").read_text())
+
+
+@torch.no_grad()
+def test_a_fast_graph_is_its_network_with_fewer_parameters() -> None:
+    fast = fast_graph(SHIPPED["res2fusion"])
+    network = load_network(fast)
+    count = sum(p.numel() for p in network.parameters())
+    facts = json.loads(fast.with_suffix(".json").read_text())
+    assert count == facts["parameters"] < card_of("res2fusion")["parameters"]
+    ct, mr = np.random.default_rng(1).random((2, 3, 37, 51), np.float32)
+    expected = network(torch.from_numpy(ct), torch.from_numpy(mr)).numpy()
+    np.testing.assert_allclose(OnnxMethod(fast)(ct, mr), expected, rtol=0, atol=0.1 / 255)
 
 
 @each

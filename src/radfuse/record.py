@@ -257,6 +257,12 @@ class Record(VersionedModel):
     platform: str
     """Python, operating system and processor."""
 
+    @property
+    def method_sentence(self) -> str:
+        """Name and summary of the method, and the options that were set."""
+        options = (f"; {name}: {value}" for name, value in self.recipe.options.items())
+        return f"{self.recipe.method}: {self.method['summary']}{''.join(options)}"
+
     def __repr__(self) -> str:
         """One line: what was fused, by what, when."""
         sources = " and ".join(one.role for one in self.inputs[:2])

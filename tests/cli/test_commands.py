@@ -19,8 +19,9 @@ from PIL import Image
 
 from radfuse.arrays import image_on
 from radfuse.cli import COMMANDS
-from radfuse.methods.catalogue import METHODS
+from radfuse.methods.catalogue import METHODS, fast_graph, shipped_graph
 from radfuse.phantom.head import Phantom
+from radfuse.record import digest
 from radfuse.registration.transforms import read_transform, write_transform
 
 SIMPLE = ("--method", "average")
@@ -130,10 +131,32 @@ def test_options_of_the_method_are_set_and_recorded(
     assert facts["recipe"]["options"] == {"levels": 2, "wavelet": "haar"}
     assert facts["method"]["options"] == {"wavelet": "haar", "levels": 2}
     result = run(*words, "--overwrite", "--method", "res2fusion", "--precision", "bf16")
-    assert json.loads(result.stdout)["method"]["options"] == {"precision": "bf16"}
+    options = {"precision": "bf16", "graph": "full"}
+    assert json.loads(result.stdout)["method"]["options"] == options
     result = run(*words, "--overwrite", "--method", "dwt", "--option", "level=2")
     assert result.exit_code == 2
     assert "no option level; the options are wavelet, levels" in result.stderr
+
+
+def test_a_fast_graph_is_recorded_with_its_sha256(pair: tuple[Path, Path], tmp_path: Path) -> None:
+    words = ("fuse", "--ct", pair[0], "--mr", pair[1], "-o", tmp_path / "f.png", "--json", "--fast")
+    facts = json.loads(run(*words, "--method", "res2fusion").stdout)
+    graph = fast_graph(shipped_graph("res2fusion"))
+    assert facts["recipe"]["options"] == {"graph": "fast"}
+    assert facts["method"]["weights"] == graph.name
+    assert facts["method"]["sha256"] == digest([graph])
+
+
+def test_fast_names_methods_with_such_a_graph_in_one_line(
+    pair: tuple[Path, Path], tmp_path: Path
+) -> None:
+    words = ("fuse", "--ct", pair[0], "--mr", pair[1], "-o", tmp_path / "f.png", "--fast")
+    result = run(*words, "--method", "mfinet")
+    assert result.exit_code == 2
+    assert result.stderr.splitlines()[-1] == (
+        "radfuse: method 'mfinet' on cpu: no fast graph; methods with one, on --device cpu: "
+        "res2fusion; leave out --fast"
+    )
 
 
 def test_volumes_are_fused_with_a_given_transform(

@@ -16,6 +16,9 @@ from radfuse.methods.options import option_values
 WITH_BONE = sorted(name for name in METHODS if "bone_level" in options_of(name))
 
 
+NO_FAST = "no fast graph; methods with one, on --device cpu: res2fusion; leave out --fast"
+
+
 def command(*words: str) -> Result:
     return CliRunner().invoke(main, words)
 
@@ -61,6 +64,13 @@ def test_a_given_value_goes_before_the_window() -> None:
         ("bone_blend", {"bone_level": float("nan")}, "option bone_level: nan is not allowed"),
         ("bone_blend", {"bone_level": "high"}, "option bone_level: 'high' is not allowed"),
         ("mfinet", {"precision": "f16"}, "option precision: 'f16' is not allowed; give f32 | bf16"),
+        (
+            "res2fusion",
+            {"graph": "small"},
+            "option graph: 'small' is not allowed; give full | fast",
+        ),
+        ("mfinet", {"graph": "fast"}, NO_FAST),
+        ("dwt", {"graph": "fast"}, NO_FAST),
     ],
 )
 def test_a_wrong_option_is_refused_with_what_is_allowed(
@@ -75,6 +85,17 @@ def test_bf16_is_refused_on_a_gpu() -> None:
     pytest.importorskip("torch")
     with pytest.raises(InputError, match="'mfinet' on cuda: no option precision"):
         check_options("mfinet", {"precision": "bf16"}, "cuda")
+
+
+def test_fast_graph_is_refused_on_a_gpu() -> None:
+    pytest.importorskip("torch")
+    with pytest.raises(InputError, match=f"'res2fusion' on cuda: {NO_FAST}"):
+        check_options("res2fusion", {"graph": "fast"}, "cuda")
+
+
+def test_only_methods_with_a_fast_graph_have_its_option() -> None:
+    assert options_of("res2fusion")["graph"].default == "full"
+    assert "graph" not in options_of("mfinet")
 
 
 def test_options_of_another_method_do_not_apply() -> None:

@@ -99,6 +99,20 @@ def shipped_graph(name: str) -> Path:
     return next(found, WEIGHTS / graph)
 
 
+FAST = "-fast"
+"""End of the name of a graph with narrower layers, beside that of a network."""
+
+
+def fast_graph(weights: Path) -> Path:
+    """Path of the fast graph of a network, which few have."""
+    return weights.with_name(f"{weights.stem}{FAST}{weights.suffix}")
+
+
+def has_fast_graph(info: MethodInfo) -> bool:
+    """Whether a method has a fast graph."""
+    return info.weights is not None and fast_graph(info.weights).is_file()
+
+
 def _baseline(name: str, kind: str, summary: str) -> MethodInfo:
     return MethodInfo(summary, "trivial baseline", "baseline", f"radfuse.methods.{name}:{kind}")
 

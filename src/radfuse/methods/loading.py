@@ -9,7 +9,7 @@ from typing import Any
 from radfuse.arrays import Float32Array
 from radfuse.errors import InputError, install_command, unknown_name
 from radfuse.intensity import Window
-from radfuse.methods.catalogue import METHODS, PUBLISHED, MethodInfo
+from radfuse.methods.catalogue import METHODS, PUBLISHED, MethodInfo, has_fast_graph
 from radfuse.methods.installed import is_installed, read_weights, weights_folder
 from radfuse.methods.options import Option, Value, checked_options, declared_options
 from radfuse.settings import shipped_trainings
@@ -18,11 +18,17 @@ Method = Callable[[Float32Array, Float32Array], Float32Array]
 """Called with the first and the second source, CT and MR, (N, H, W) in [0, 1]; returns the fused
 images, of the same shape and range."""
 
+GRAPH = "graph"
+"""The option of `TWO_GRAPHS` that chooses one of them."""
+
 RUNNERS = {
     "cpu": "radfuse.methods.onnx:OnnxMethod",
     "cuda": "radfuse.networks.torch_method:TorchMethod",
 }
 """The class that runs ONNX graphs, by device."""
+
+TWO_GRAPHS = "radfuse.methods.onnx:TwoGraphMethod"
+"""The class that runs those of networks with a fast graph on the processor."""
 
 
 def method_info(name: str) -> MethodInfo:
@@ -112,9 +118,18 @@ def _checked(
     name: str, options: Mapping[str, Any], device: str, window: Window | None
 ) -> dict[str, Value]:
     try:
-        return checked_options(options_of(name, device), options, window)
+        declared = options_of(name, device)
+        if GRAPH in options and GRAPH not in declared:
+            raise InputError(_without_fast_graph())
+        return checked_options(declared, options, window)
     except InputError as error:
         raise InputError(f"method '{name}' on {device}: {error}") from error
+
+
+def _without_fast_graph() -> str:
+    """Which methods have a fast graph, and on which device."""
+    names = ", ".join(name for name, info in METHODS.items() if has_fast_graph(info))
+    return f"no fast graph; methods with one, on --device cpu: {names}; leave out --fast"
 
 
 def _class_of(name: str, device: str) -> type[Any]:
@@ -122,7 +137,8 @@ def _class_of(name: str, device: str) -> type[Any]:
     info = method_info(name)
     if not info.weights and device != "cpu":
         raise InputError(f"method '{name}' has no network; use --device cpu")
-    module, kind = (RUNNERS[device] if info.weights else info.path).split(":")
+    runner = TWO_GRAPHS if device == "cpu" and has_fast_graph(info) else RUNNERS[device]
+    module, kind = (runner if info.weights else info.path).split(":")
     try:
         found: type[Any] = getattr(importlib.import_module(module), kind)
     except ModuleNotFoundError as error:

@@ -10,7 +10,7 @@ import openvino
 
 from radfuse.arrays import Float32Array
 from radfuse.errors import InputError
-from radfuse.methods.catalogue import METHODS, MIN_SIDES
+from radfuse.methods.catalogue import METHODS, MIN_SIDES, fast_graph
 from radfuse.methods.compiled_graphs import DEVICE, read_or_compile
 from radfuse.methods.options import option
 from radfuse.methods.sparse_coding.patches import check_size
@@ -45,6 +45,11 @@ class OnnxMethod:
 
     compiled_in: Path | None = None
     """Folder of compiled graphs; None to compile them in each process."""
+
+    @property
+    def graphs(self) -> tuple[Path, ...]:
+        """The file that is computed."""
+        return (self.path,)
 
     def __call__(self, ct: Float32Array, mr: Float32Array) -> Float32Array:
         """Fuse images of shape (N, H, W) in [0, 1]."""
@@ -91,7 +96,7 @@ class OnnxMethod:
 
         if self.compiled_in is None:
             return compile_graph()
-        return read_or_compile(self.compiled_in, self.path, shape, settings, compile_graph)
+        return read_or_compile(self.compiled_in, self.graphs[0], shape, settings, compile_graph)
 
     @cached_property
     def _compiled(self) -> dict[tuple[int, ...], Any]:
@@ -100,7 +105,7 @@ class OnnxMethod:
     @cached_property
     def _graph(self) -> Any:
         try:
-            graph = openvino.Core().read_model(self.path)
+            graph = openvino.Core().read_model(self.graphs[0])
         except RuntimeError as error:
             raise InputError(f"{self.path}: not an ONNX graph that OpenVINO can read") from error
         inputs = {name for port in graph.inputs for name in port.get_names()}
@@ -114,3 +119,17 @@ class OnnxMethod:
         if kinds != {"f32"}:
             raise InputError(f"{self.path}: takes {', '.join(sorted(kinds))}; float32 is needed")
         return graph
+
+
+@dataclass(frozen=True)
+class TwoGraphMethod(OnnxMethod):
+    """A network that also has a fast graph, in a file beside that of the full one."""
+
+    graph: Literal["full", "fast"] = option(
+        "full", "the network, or one of narrower layers, see docs/benchmarks/networks-speed.md"
+    )
+
+    @property
+    def graphs(self) -> tuple[Path, ...]:
+        """The file that is computed."""
+        return (self.path if self.graph == "full" else fast_graph(self.path),)

@@ -366,7 +366,7 @@ def method_facts(recipe: Recipe, method: Method) -> dict[str, Any]:
         "options": option_values(method),
         "device": recipe.device,
     }
-    graphs = [info.weights] if info.weights else getattr(method, "graphs", ())
+    graphs = getattr(method, "graphs", [info.weights] if info.weights else ())
     if graphs:
         names = ", ".join(graph.name for graph in graphs)
         facts |= {"weights": names, "sha256": digest(graphs)}

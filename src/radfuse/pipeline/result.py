@@ -11,6 +11,7 @@ from radfuse.arrays import Float32Array
 from radfuse.dicom.read.nuclear.pet import attenuation_warnings
 from radfuse.dicom.write.fused import FULL_SCALE
 from radfuse.methods.hidden_findings import findings_sentence
+from radfuse.methods.loading import GRAPH
 from radfuse.pipeline.align import Alignment
 from radfuse.pipeline.display.fused_image import FusedImage, middle_of
 from radfuse.pipeline.study.colours import FusedColours
@@ -147,7 +148,7 @@ class Result(FusedImage):
         """What differs from the fusions whose findings were measured; empty if nothing does."""
         if self.region is None:
             return "2-D images"
-        if self.record.recipe.options:
+        if self.record.recipe.options.keys() - {GRAPH}:  # the fast graph keeps the same findings
             return "these options"
         return "this CT window" if self.record.recipe.window != DEFAULT_WINDOW else ""
 

@@ -61,7 +61,7 @@ def _sections(result: FunctionalResult) -> dict[str, dict[str, str]]:
         "Alignment source": alignment.origin,
         "Limits": LIMITS,
     }
-    fusion = {"Method": f"{record.recipe.method}: {record.method['summary']}"}
+    fusion = {"Method": record.method_sentence}
     fusion |= {key: str(value) for key, value in record.scaling.items()}
     return {
         "Datasets": datasets,

@@ -192,7 +192,7 @@ def _sections(result: Result) -> dict[str, dict[str, str]]:
     """Headings, with the table of each."""
     record = result.record
     created = f"{record.created:%Y-%m-%d %H:%M} UTC by radfuse {record.versions['radfuse']}"
-    method = {"Method": f"{record.recipe.method}: {record.method['summary']}"}
+    method = {"Method": record.method_sentence}
     scaling = {key: str(value) for key, value in record.scaling.items()}
     sections = {"Datasets": _datasets(result)}
     if result.alignment is not None and result.region is not None:
