@@ -28,6 +28,7 @@ from radfuse.pipeline.display.bars import reporting
 from radfuse.pipeline.display.browser import show_html
 from radfuse.pipeline.display.planes import PLANES, volume_panels
 from radfuse.pipeline.result import Result
+from radfuse.recipe import DEFAULT_WINDOW
 from radfuse.record import NOTICE
 
 
@@ -148,6 +149,20 @@ def test_html_of_a_2d_image_has_the_image(
         html = Parsed(one._repr_html_())
         assert [pixels(image["src"]).shape for image in html.images] == [shape]
         assert "not measured for" in html.text
+
+
+@pytest.mark.parametrize(
+    ("options", "is_measured"),
+    [({"graph": "fast"}, True), ({"graph": "fast", "precision": "bf16"}, False)],
+)
+def test_findings_hold_for_a_fast_graph_and_no_other_option(
+    result: Result, options: dict[str, str], is_measured: bool
+) -> None:
+    values = {"method": "res2fusion", "window": DEFAULT_WINDOW, "options": options}
+    recipe = result.record.recipe.model_copy(update=values)
+    record = result.record.model_copy(update={"recipe": recipe})
+    changed = Result(result.image, result.ct, result.mr, record, result.alignment, result.region)
+    assert ("not measured" not in changed.findings) == is_measured
 
 
 def test_html_escapes_what_a_record_quotes(result: Result) -> None:
