@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
+import scipy  # its parts are imported when they are used
 import SimpleITK as sitk
 from numpy.typing import NDArray
-from scipy.ndimage import label
 
 from radfuse.arrays import (
     BoolArray,
@@ -244,7 +244,7 @@ def _radius(mask: sitk.Image, radius_mm: float) -> list[int]:
 
 def _fill_slices(mask: sitk.Image) -> sitk.Image:
     """Fill holes slice by slice: sinuses open to the outside only across slices."""
-    background, _ = label(_view(mask) == 0, WITHIN_SLICES)
+    background, _ = scipy.ndimage.label(_view(mask) == 0, WITHIN_SLICES)
     open_to_the_edge = np.zeros(background.max() + 1, np.bool_)
     for edge in (background[:, 0], background[:, -1], background[..., 0], background[..., -1]):
         open_to_the_edge[edge] = True

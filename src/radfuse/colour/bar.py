@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import find_objects, label
+import scipy  # its parts are imported when they are used
 
 from radfuse.arrays import BoolArray, Float32Array
 from radfuse.colour.maps import COLOUR_MAPS
@@ -203,10 +203,10 @@ def _glyphs(rgb: Float32Array, bar: ColourBar) -> BoolArray:
     band[rows, columns] = True
     inside = np.zeros_like(band)
     inside[bar.rows, bar.columns] = True
-    things, _ = label((rgb.max(axis=-1) > BLACK) & ~inside, np.ones((3, 3)))
+    things, _ = scipy.ndimage.label((rgb.max(axis=-1) > BLACK) & ~inside, np.ones((3, 3)))
     is_grey = np.ptp(rgb, axis=-1) <= GREY_GLYPH
     glyphs = np.zeros_like(band)
-    for number, box in enumerate(find_objects(things), start=1):
+    for number, box in enumerate(scipy.ndimage.find_objects(things), start=1):
         own = things[box] == number
         if max(own.shape) <= GLYPH_PX and band[box][own].all() and is_grey[box][own].mean() > 0.5:
             glyphs[box] |= own

@@ -6,11 +6,11 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 from pydicom import Dataset
-from pydicom.sr.coding import Code
 from pydicom.tag import Tag
 from pydicom.uid import NuclearMedicineImageStorage, PositronEmissionTomographyImageStorage
 from pydicom.valuerep import format_number_as_ds
 
+from radfuse.dicom.codes import Code
 from radfuse.dicom.uids import derive_uid
 from radfuse.dicom.write.derived_headers import code_item
 from radfuse.dicom.write.encoding import file_bytes

@@ -8,8 +8,8 @@ tissue and at most 49 % bone, of which 20 % or more is below 900, and 2 % of the
 from dataclasses import replace
 
 import numpy as np
+import scipy  # its parts are imported when they are used
 import SimpleITK as sitk
-from scipy.ndimage import label
 
 from radfuse.arrays import Float32Array, copied, writable_voxels
 from radfuse.errors import InputError
@@ -194,7 +194,7 @@ def _fill_corners(plane: Float32Array) -> int:
     count = 0
     for row, column in ((0, 0), (0, -1), (-1, 0), (-1, -1)):
         if (value := plane[row, column]) > MIN_CT_HU:
-            regions = label(plane == value)[0]
+            regions = scipy.ndimage.label(plane == value)[0]
             region = regions == regions[row, column]
             if (size := int(np.count_nonzero(region))) >= MIN_PADDING * plane.size:
                 plane[region] = AIR_HU

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
-from scipy import ndimage
+import scipy  # its parts are imported when they are used
 
 from radfuse.arrays import BoolArray, Float32Array
 
@@ -61,8 +61,8 @@ def best_motion(ct: Float32Array, mr: Float32Array) -> Motion2D:
     if min(ct.shape) < MIN_SIDE_PX or 0.0 in (np.ptp(ct), np.ptp(mr)):
         return unmoved
     inside = _common_region(ct.shape)
-    codes = _codes(ndimage.gaussian_filter(ct, SIGMA_PX))
-    smooth = ndimage.gaussian_filter(mr, SIGMA_PX)
+    codes = _codes(scipy.ndimage.gaussian_filter(ct, SIGMA_PX))
+    smooth = scipy.ndimage.gaussian_filter(mr, SIGMA_PX)
     fits = {
         motion: mutual_information(codes[inside], _codes(moved)[inside])
         for motion, moved in _copies(smooth)
@@ -75,7 +75,7 @@ def best_motion(ct: Float32Array, mr: Float32Array) -> Motion2D:
 def _copies(mr: Float32Array) -> Iterator[tuple[tuple[int, int, float], Float32Array]]:
     """Each motion, and the MR moved by it."""
     for degrees in ROTATIONS_DEG:
-        rotated = ndimage.rotate(mr, degrees, reshape=False, order=1, mode="nearest")
+        rotated = scipy.ndimage.rotate(mr, degrees, reshape=False, order=1, mode="nearest")
         for down, right in product(SHIFTS_PX, SHIFTS_PX):
             yield (right, down, degrees), np.roll(rotated, (down, right), axis=(0, 1))
 

@@ -4,8 +4,8 @@ from dataclasses import replace
 from functools import partial
 
 import numpy as np
+import scipy  # its parts are imported when they are used
 import SimpleITK as sitk
-from scipy import ndimage
 
 from radfuse.arrays import image_on
 from radfuse.intensity import COARSE_MM, shrunk
@@ -30,8 +30,8 @@ def corrected(mr: Series, head: sitk.Image) -> Series:
     coarse = shrunk(mr.image, COARSE_MM)
     inside = sitk.GetArrayViewFromImage(head).astype(np.float32)
     sigma = [BLUR_MM / spacing for spacing in coarse.GetSpacing()[::-1]]
-    signal = ndimage.gaussian_filter(sitk.GetArrayViewFromImage(coarse) * inside, sigma)
-    weight = ndimage.gaussian_filter(inside, sigma)
+    signal = scipy.ndimage.gaussian_filter(sitk.GetArrayViewFromImage(coarse) * inside, sigma)
+    weight = scipy.ndimage.gaussian_filter(inside, sigma)
     shading = signal / np.maximum(weight, np.finfo(np.float32).tiny)
     of_head = shading[inside > 0]
     least = max(of_head.min(), MIN_SHADING * np.median(of_head))

@@ -16,9 +16,9 @@ from importlib.metadata import version
 from pydicom import Dataset
 from pydicom.datadict import dictionary_has_tag, keyword_for_tag, repeater_has_tag
 from pydicom.dataelem import DataElement
-from pydicom.sr.coding import Code
 from pydicom.tag import BaseTag, Tag
 
+from radfuse.dicom.codes import BASIC_PROFILE
 from radfuse.dicom.deidentify.confidentiality_profile import Action, action_for
 from radfuse.dicom.deidentify.identifiers import contains_identifier, identifiers_of
 from radfuse.dicom.iod_tables import IodModule, SequencePath, has_type, modules_present
@@ -42,9 +42,6 @@ CLASS_UIDS = re.compile("Class|Syntax|Scheme|Context|Resource|Creator|Version")
 
 PSEUDONYM_LENGTH = 10
 """Hexadecimal digits of a pseudonym."""
-
-BASIC_PROFILE = Code("113100", "DCM", "Basic Application Confidentiality Profile")
-"""The profile in the DeidentificationMethodCodeSequence."""
 
 OVERLAY_DATA = 0x3000
 """Element of the bits of an overlay, whose group is removed with it."""

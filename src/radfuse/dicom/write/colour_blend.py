@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom.sr.codedict import codes
 
 from radfuse.arrays import Float32Array, bounding_box
+from radfuse.dicom.codes import SPATIAL_RESAMPLING
 from radfuse.dicom.write.derivation_context import DerivationContext
 from radfuse.dicom.write.derived_headers import code_item, make_capture
 from radfuse.dicom.write.series import SliceSeries
@@ -79,7 +79,7 @@ def colour_series(
         f"{derivation}; {context.grid_description}; {fixed} only outside the {moving} field of "
         f"view. {NOTICE}"
     )
-    header.DerivationCodeSequence = [code_item(codes.DCM.SpatialResampling)]
+    header.DerivationCodeSequence = [code_item(SPATIAL_RESAMPLING)]
     return SliceSeries(folder, rgb_slice, header)
 
 

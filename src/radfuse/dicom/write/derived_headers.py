@@ -5,10 +5,9 @@ from collections.abc import Iterable
 from importlib.metadata import version
 
 from pydicom import Dataset
-from pydicom.sr.codedict import codes
-from pydicom.sr.coding import Code
 from pydicom.uid import SecondaryCaptureImageStorage
 
+from radfuse.dicom.codes import PROCESSING_EQUIPMENT, SOURCE_IMAGE, Code
 from radfuse.dicom.read.derived import SERIES_SUFFIX
 from radfuse.dicom.uids import MANUFACTURER, new_uid
 from radfuse.record import SeriesReference, now
@@ -115,7 +114,7 @@ def code_item(code: Code) -> Dataset:
 def equipment_item(contribution: str) -> Dataset:
     """The program as contributing equipment, and what it did."""
     item = Dataset()
-    item.PurposeOfReferenceCodeSequence = [code_item(codes.DCM.ProcessingEquipment)]
+    item.PurposeOfReferenceCodeSequence = [code_item(PROCESSING_EQUIPMENT)]
     item.Manufacturer = item.ManufacturerModelName = MANUFACTURER
     item.SoftwareVersions = version("radfuse")
     item.ContributionDescription = contribution
@@ -148,8 +147,6 @@ def by_series(headers: Iterable[Dataset]) -> dict[str, list[Dataset]]:
 def source_item(header: Dataset, *, preserved: bool) -> Dataset:
     """A reference to a source image; `preserved` if it has the position of the derived one."""
     item = image_item(header)
-    item.PurposeOfReferenceCodeSequence = [
-        code_item(codes.DCM.SourceImageForImageProcessingOperation)
-    ]
+    item.PurposeOfReferenceCodeSequence = [code_item(SOURCE_IMAGE)]
     item.SpatialLocationsPreserved = "YES" if preserved else "NO"
     return item

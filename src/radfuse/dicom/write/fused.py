@@ -8,9 +8,9 @@ from pathlib import Path
 
 import SimpleITK as sitk
 from pydicom import Dataset
-from pydicom.sr.codedict import codes
 from pydicom.uid import MRImageStorage
 
+from radfuse.dicom.codes import SPATIAL_RESAMPLING
 from radfuse.dicom.write.derivation_context import DerivationContext
 from radfuse.dicom.write.derived_headers import code_item
 from radfuse.dicom.write.series import SliceSeries, image_series
@@ -38,7 +38,7 @@ def fused_series(folder: Path, fused: sitk.Image, context: DerivationContext) ->
         f"{fixed} window {f'{context.window} {fixed.unit}'.strip()}; {fixed} only outside the "
         f"{moving} field of view. {NOTICE}"
     )
-    header.DerivationCodeSequence = [code_item(codes.DCM.SpatialResampling)]
+    header.DerivationCodeSequence = [code_item(SPATIAL_RESAMPLING)]
 
     def outside_fov(index: int) -> Dataset:
         attributes = Dataset()

@@ -15,10 +15,10 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 from pydicom import Dataset
-from pydicom.sr.codedict import codes
 from pydicom.uid import MRImageStorage
 from pydicom.valuerep import format_number_as_ds
 
+from radfuse.dicom.codes import SPATIAL_RESAMPLING
 from radfuse.dicom.write.derivation_context import DerivationContext, sanitized
 from radfuse.dicom.write.derived_headers import code_item, make_capture
 from radfuse.dicom.write.encoding import file_bytes
@@ -129,7 +129,7 @@ def _header(context: DerivationContext, rescale: Rescale | None) -> Dataset:
         f"{context.grid_description}{precision}; {moving.modality.background:g} outside the "
         f"{moving.modality} field of view. {NOTICE}"
     )
-    header.DerivationCodeSequence = [code_item(codes.DCM.SpatialResampling)]
+    header.DerivationCodeSequence = [code_item(SPATIAL_RESAMPLING)]
     return header
 
 

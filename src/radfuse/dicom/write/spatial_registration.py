@@ -14,11 +14,10 @@ import pydicom
 import SimpleITK as sitk
 from numpy.typing import NDArray
 from pydicom import Dataset
-from pydicom.sr.codedict import codes
-from pydicom.sr.coding import Code
 from pydicom.uid import SpatialRegistrationStorage
 from pydicom.valuerep import format_number_as_ds
 
+from radfuse.dicom.codes import CONTENT_BASED_ALIGNMENT, FRAME_OF_REFERENCE_IDENTITY, Code
 from radfuse.dicom.read.series import CLASSES
 from radfuse.dicom.uids import derive_uid
 from radfuse.dicom.write.derivation_context import DerivationContext
@@ -77,7 +76,7 @@ def write_registration(folder: Path, context: DerivationContext, fixed_from_movi
     header.ContentCreatorName = None
     shared = context.fixed.frame_of_reference_uid == context.moving.frame_of_reference_uid
     from_headers = shared and context.alignment_source == "headers"
-    identity, content = codes.DCM.FrameOfReferenceIdentity, codes.DCM.ImageContentBasedAlignment
+    identity, content = FRAME_OF_REFERENCE_IDENTITY, CONTENT_BASED_ALIGNMENT
     header.RegistrationSequence = [
         _item(
             context.fixed, np.eye(4), identity,

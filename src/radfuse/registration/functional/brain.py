@@ -1,9 +1,8 @@
 """Mask of the brain in an MR or a CT: what a functional image shows of the head."""
 
 import numpy as np
+import scipy  # its parts are imported when they are used
 import SimpleITK as sitk
-from scipy import ndimage
-from scipy.ndimage import distance_transform_edt
 
 from radfuse.arrays import BoolArray, Float32Array, Float64Array, image_on
 from radfuse.intensity import shrunk
@@ -67,7 +66,9 @@ def brain_mask(series: Series) -> sitk.Image | None:
 
 def _mr_brain(values: Float32Array, head: BoolArray, spacing: Float64Array) -> BoolArray | None:
     """The brain in an MR; the surface of a head whose skull was stripped is that of its brain."""
-    depth = distance_transform_edt(np.pad(head, 1, mode="edge"), sampling=spacing)[1:-1, 1:-1, 1:-1]
+    depth = scipy.ndimage.distance_transform_edt(np.pad(head, 1, mode="edge"), sampling=spacing)[
+        1:-1, 1:-1, 1:-1
+    ]
     deep = depth > DEEP_MM
     if not deep.any():
         return None
@@ -86,9 +87,9 @@ def _mr_brain(values: Float32Array, head: BoolArray, spacing: Float64Array) -> B
 def _largest_core(tissue: BoolArray, spacing: Float64Array) -> BoolArray | None:
     """The largest body of tissue after its bridges are cut, closed; None without one."""
     cm3 = float(np.prod(spacing)) / 1000
-    depth = distance_transform_edt(tissue, sampling=spacing)
+    depth = scipy.ndimage.distance_transform_edt(tissue, sampling=spacing)
     for radius in NECK_RADII_MM:
-        bodies, count = ndimage.label(depth > radius)
+        bodies, count = scipy.ndimage.label(depth > radius)
         if count == 0:
             return None
         core = bodies == np.argmax(np.bincount(bodies.ravel())[1:]) + 1
@@ -101,7 +102,11 @@ def _largest_core(tissue: BoolArray, spacing: Float64Array) -> BoolArray | None:
 def _closed(core: BoolArray, radius_mm: float, spacing: Float64Array) -> BoolArray:
     """The core dilated by a radius, and closed by `CLOSING_MM`, with one distance map each."""
     padding = int(np.ceil((radius_mm + CLOSING_MM) / spacing.min())) + 1
-    outside = distance_transform_edt(np.pad(~core, padding, mode="edge"), sampling=spacing)
-    beside = distance_transform_edt(outside < radius_mm + CLOSING_MM, sampling=spacing)
+    outside = scipy.ndimage.distance_transform_edt(
+        np.pad(~core, padding, mode="edge"), sampling=spacing
+    )
+    beside = scipy.ndimage.distance_transform_edt(
+        outside < radius_mm + CLOSING_MM, sampling=spacing
+    )
     inner = (slice(padding, -padding),) * 3
     return np.asarray((beside > CLOSING_MM)[inner])

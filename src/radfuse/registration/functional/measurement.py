@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
+import scipy  # its parts are imported when they are used
 import SimpleITK as sitk
-from scipy.ndimage import distance_transform_edt
 
 from radfuse.arrays import Float64Array, image_on, positions_mm
 from radfuse.registration.functional.pair import FunctionalPair
@@ -184,7 +184,10 @@ def _interior(pair: FunctionalPair) -> sitk.Image:
     """Mask (uint8) of what is deep in the uptake; where the image ends is no surface."""
     inside = np.pad(sitk.GetArrayFromImage(pair.uptake) > 0, 1, mode="edge")
     spacing = pair.uptake.GetSpacing()[::-1]
-    deep = distance_transform_edt(inside, sampling=spacing)[1:-1, 1:-1, 1:-1] > INTERIOR_MM
+    deep = (
+        scipy.ndimage.distance_transform_edt(inside, sampling=spacing)[1:-1, 1:-1, 1:-1]
+        > INTERIOR_MM
+    )
     return image_on(pair.uptake, deep.astype(np.uint8))
 
 

@@ -1,8 +1,8 @@
 """Points of the brain in an MR, at which the error of a registration is estimated."""
 
 import numpy as np
+import scipy  # its parts are imported when they are used
 import SimpleITK as sitk
-from scipy.ndimage import distance_transform_edt
 
 from radfuse.arrays import Float64Array
 from radfuse.errors import InputError
@@ -29,7 +29,9 @@ def brain_points_mm(
     """
     inside = sitk.GetArrayFromImage(mr_head) > 0
     spacing = np.array(mr_head.GetSpacing())
-    depth = distance_transform_edt(np.pad(inside, 1, mode="edge"), sampling=spacing[::-1])
+    depth = scipy.ndimage.distance_transform_edt(
+        np.pad(inside, 1, mode="edge"), sampling=spacing[::-1]
+    )
     deep = np.argwhere(depth[1:-1, 1:-1, 1:-1] > SCALP_AND_SKULL_MM)
     voxels = deep if len(deep) else np.argwhere(inside)
     axes = np.reshape(mr_head.GetDirection(), (3, 3)) * spacing

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import scipy  # its parts are imported when they are used
 import SimpleITK as sitk
-from scipy import ndimage
 
 from radfuse.arrays import Float32Array, Float64Array, continuous_indices, positions_mm
 from radfuse.intensity import BONE_HU
@@ -154,7 +154,7 @@ def _bone_surface(grid: sitk.Image, mr_head: sitk.Image) -> tuple[Float64Array, 
     """Points on the surface of bone within the MR's head, and their normals into bone."""
     values = sitk.GetArrayViewFromImage(grid)
     bone = values > BONE_HU
-    voxels = np.argwhere(bone & ~ndimage.binary_erosion(bone))
+    voxels = np.argwhere(bone & ~scipy.ndimage.binary_erosion(bone))
     gradient = _gradient(values, voxels)
     steepness = np.linalg.norm(gradient, axis=1)
     points_mm = positions_mm(grid, voxels)
@@ -171,7 +171,7 @@ def _gradient(values: Float32Array, voxels: npt.NDArray[np.int64]) -> Float64Arr
     voxels.
     """
     sigma = np.sqrt((EDGE_SIGMA_MM / GRID_MM) ** 2 - 1 / 3)
-    smooth = ndimage.gaussian_filter(values, sigma, mode="nearest")
+    smooth = scipy.ndimage.gaussian_filter(values, sigma, mode="nearest")
     last = np.array(values.shape) - 1
     difference = [
         smooth[tuple(np.minimum(voxels + step, last).T)]
@@ -199,7 +199,7 @@ def _joint(
     codes = ct_codes * MR_CLASSES + np.digitize(mr_inside, bounds)
     shape = len(CT_CLASSES_HU) + 1, MR_CLASSES
     counts = np.bincount(codes, minlength=shape[0] * shape[1]).reshape(shape).astype(np.float64)
-    smooth = ndimage.gaussian_filter(counts, PARZEN_BINS, mode="nearest")
+    smooth = scipy.ndimage.gaussian_filter(counts, PARZEN_BINS, mode="nearest")
     smooth += UNIFORM_FRACTION * smooth.sum() / smooth.size
     joint = smooth / smooth.sum()
     independent = joint.sum(axis=1, keepdims=True) * joint.sum(axis=0, keepdims=True)
@@ -211,7 +211,7 @@ def interpolated(
 ) -> Float32Array:
     """Image values at points (..., 3), LPS mm, by linear interpolation; `outside` off its grid."""
     values = np.empty(points_mm.shape[:-1], np.float32)
-    ndimage.map_coordinates(
+    scipy.ndimage.map_coordinates(
         sitk.GetArrayViewFromImage(image),
         np.moveaxis(continuous_indices(image, points_mm), -1, 0),
         output=values,
