@@ -66,9 +66,8 @@ def brain_mask(series: Series) -> sitk.Image | None:
 
 def _mr_brain(values: Float32Array, head: BoolArray, spacing: Float64Array) -> BoolArray | None:
     """The brain in an MR; the surface of a head whose skull was stripped is that of its brain."""
-    depth = scipy.ndimage.distance_transform_edt(np.pad(head, 1, mode="edge"), sampling=spacing)[
-        1:-1, 1:-1, 1:-1
-    ]
+    padded = np.pad(head, 1, mode="edge")
+    depth = scipy.ndimage.distance_transform_edt(padded, sampling=spacing)[1:-1, 1:-1, 1:-1]
     deep = depth > DEEP_MM
     if not deep.any():
         return None
@@ -101,12 +100,10 @@ def _largest_core(tissue: BoolArray, spacing: Float64Array) -> BoolArray | None:
 
 def _closed(core: BoolArray, radius_mm: float, spacing: Float64Array) -> BoolArray:
     """The core dilated by a radius, and closed by `CLOSING_MM`, with one distance map each."""
-    padding = int(np.ceil((radius_mm + CLOSING_MM) / spacing.min())) + 1
-    outside = scipy.ndimage.distance_transform_edt(
-        np.pad(~core, padding, mode="edge"), sampling=spacing
-    )
-    beside = scipy.ndimage.distance_transform_edt(
-        outside < radius_mm + CLOSING_MM, sampling=spacing
-    )
+    reach_mm = radius_mm + CLOSING_MM
+    padding = int(np.ceil(reach_mm / spacing.min())) + 1
+    padded = np.pad(~core, padding, mode="edge")
+    outside = scipy.ndimage.distance_transform_edt(padded, sampling=spacing)
+    beside = scipy.ndimage.distance_transform_edt(outside < reach_mm, sampling=spacing)
     inner = (slice(padding, -padding),) * 3
     return np.asarray((beside > CLOSING_MM)[inner])

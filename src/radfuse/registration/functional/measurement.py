@@ -184,11 +184,8 @@ def _interior(pair: FunctionalPair) -> sitk.Image:
     """Mask (uint8) of what is deep in the uptake; where the image ends is no surface."""
     inside = np.pad(sitk.GetArrayFromImage(pair.uptake) > 0, 1, mode="edge")
     spacing = pair.uptake.GetSpacing()[::-1]
-    deep = (
-        scipy.ndimage.distance_transform_edt(inside, sampling=spacing)[1:-1, 1:-1, 1:-1]
-        > INTERIOR_MM
-    )
-    return image_on(pair.uptake, deep.astype(np.uint8))
+    depth = scipy.ndimage.distance_transform_edt(inside, sampling=spacing)[1:-1, 1:-1, 1:-1]
+    return image_on(pair.uptake, (depth > INTERIOR_MM).astype(np.uint8))
 
 
 def _mirror_fit(
