@@ -54,7 +54,7 @@ PARTS = {
         "Engines, Res2Fusion", ("engine.py", "--method", "res2fusion", "--sizes", "256"), False
     ),
     "metrics": Part("Metrics", ("metrics.py",)),
-    "scaling": Part("Scaling", ("scaling.py",)),
+    "scaling": Part("Scaling", ("scaling.py", "--large")),
     "viewer": Part("Viewer", ("viewer.py", CT, MR, "--method", "mfinet"), False),
 }
 

@@ -25,7 +25,7 @@ from arithmetic import PRODUCT_OPERATIONS, matrix_product, operations
 from comparison import noted
 from radfuse.arrays import Float32Array
 from radfuse.intensity import WINDOWS
-from radfuse.methods.catalogue import METHODS
+from radfuse.methods.catalogue import METHODS, has_fast_graph
 from radfuse.methods.loading import load_method, method_info
 from radfuse.networks.catalogue import NETWORKS, make_network
 from radfuse.networks.onnx_export import export_onnx
@@ -67,12 +67,15 @@ def engines_of(name: str) -> dict[str, Fuse]:
         raise SystemExit(f"{name} has no weights; choose a learned method")
     compiled = torch.compile(load_network(weights))
     on_gpu = cuda_engines(weights) if torch.cuda.is_available() else {}
+    has_fast = has_fast_graph(method_info(name))
+    fast = {"OpenVINO f32, fast graph": load_method(name, {"graph": "fast"})} if has_fast else {}
     return {
         "torch eager": torch_fuse(load_network(weights), torch.contiguous_format),
         "torch channels last": torch_fuse(load_network(weights), torch.channels_last),
         "torch.compile": torch_fuse(compiled, torch.contiguous_format),  # type: ignore[arg-type]
         "OpenVINO f32": load_method(name),
         "OpenVINO bf16": load_method(name, {"precision": "bf16"}),
+        **fast,
         **on_gpu,
     }
 
@@ -123,11 +126,11 @@ def measure(name: str, size: int, rounds: int) -> None:
     expected = engines["torch eager"](ct, mr)
     times = milliseconds(engines | {PRODUCT: matrix_product()}, ct, mr, rounds)
     print(f"\n{name}, one {size}x{size} pair, {torch.get_num_threads()} threads")
-    print(f"{'engine':22}{'ms':>8}{'x eager':>9}{'mean diff':>11}{'max diff':>10}")
+    print(f"{'engine':26}{'ms':>8}{'x eager':>9}{'mean diff':>11}{'max diff':>10}")
     for label, fuse in engines.items():
         apart = np.abs(fuse(ct, mr) - expected) * 255
         ratio = times["torch eager"] / times[label]
-        print(f"{label:22}{times[label]:8.1f}{ratio:9.2f}{apart.mean():11.4f}{apart.max():10.3f}")
+        print(f"{label:26}{times[label]:8.1f}{ratio:9.2f}{apart.mean():11.4f}{apart.max():10.3f}")
     print(share_of_machine(method_info(name).weights, ct.shape, times))
     share = times["OpenVINO f32"] / times["torch.compile"]
     print(noted(f"{name}, {size} pixels, OpenVINO to torch.compile", share))

@@ -3,9 +3,9 @@
     python benchmarks/scaling.py [--method signed_detail] [--slices 60 120 240 480 960]
 
 The Visible Human Female, resampled; its transform is given, so that what grows is measured, not
-the search, which always takes the same. Prints processor time and peak memory of each, and the
-exponent: that of a power of the data, which with a constant fits the times best. 1 is proportional
-to the data.
+the search, which always takes the same. Prints processor time and peak memory of each, with
+`--large` of the largest scans, too, and the exponent: that of a power of the data, which with a
+constant fits the times best. 1 is proportional to the data.
 """
 
 import argparse
@@ -22,6 +22,9 @@ from comparison import Run, run
 from whole_commands import CT, MR, TRUTH
 
 SLICES, SIDES, MRS = (60, 120, 240, 480, 960), (256, 512, 1024), (1, 2, 3)
+LARGE = ((512, 512, 600), (1024, 1024, 400))
+"""Columns, rows and slices of the largest scans of a head."""
+
 POWERS = np.arange(0.5, 2.5, 0.01)
 """Exponents that are tried."""
 
@@ -94,14 +97,23 @@ class Study:
             taken = exponent(data, [one.cpu_s for one in runs])
             print(f"\nExponent of the time: {taken:.2f}.")
 
+    def large(self, sizes: Sequence[tuple[int, int, int]]) -> None:
+        """Print a row for each of the largest scans."""
+        print("\n| columns x rows x slices | processor, s | peak, MiB |\n|--:|--:|--:|")
+        for number, size in enumerate(sizes):
+            one = self.fused(f"large-{number}", size)
+            shown = "x".join(map(str, size))
+            print(f"| {shown} | {one.cpu_s:.1f} | {one.peak_mib:.0f} |", flush=True)
+
 
 def main() -> None:
-    """Print a table for each of the three."""
+    """Print a table for each of the three, and one of the largest scans."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--method", default="signed_detail")
     parser.add_argument("--slices", type=int, nargs="+", default=list(SLICES))
     parser.add_argument("--sides", type=int, nargs="*", default=list(SIDES))
     parser.add_argument("--mrs", type=int, nargs="*", default=list(MRS))
+    parser.add_argument("--large", action="store_true", help="the largest scans, too")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         study = Study(Path(name), given.method)
@@ -117,6 +129,8 @@ def main() -> None:
             f"MR images, {SLICES_OF_SIDES} slices of {SIDE}x{SIDE}", given.mrs,
             lambda count: study.fused(f"mrs-{count}", (SIDE, SIDE, SLICES_OF_SIDES), count),
         )  # fmt: skip
+        if given.large:
+            study.large(LARGE)
 
 
 if __name__ == "__main__":

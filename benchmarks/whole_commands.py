@@ -25,7 +25,7 @@ CT, MR, TRUTH = (
     HEAD / name
     for name in ("vhf_head_ct_8bit_hu.nii.gz", "vhf_head_mr_t1_8bit.nii.gz", "mr_to_ct_silver.tfm")
 )
-METHODS = ("signed_detail", "bone_blend", "res2fusion", "mfinet")
+METHODS = ("signed_detail", "bone_blend", "res2fusion", "res2fusion --fast", "mfinet")
 SCRIPT, ELASTIX = "SimpleITK script", "elastix"
 OUT = "out"
 """Folder of the results in that of a run."""
@@ -42,7 +42,7 @@ def commands(methods: list[str], folder: Path) -> dict[str, list[str | Path]]:
         MR,
     ]
     found: dict[str, list[str | Path]] = {
-        f"radfuse {name}": [*radfuse, "-o", OUT, "--method", name] for name in methods
+        f"radfuse {name}": [*radfuse, "-o", OUT, "--method", *name.split()] for name in methods
     }
     script = Path(__file__).with_name("simple_itk_script.py")
     found[SCRIPT] = [sys.executable, script, CT, MR, OUT]
