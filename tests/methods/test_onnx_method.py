@@ -1,5 +1,7 @@
 """Graphs from files as methods: their own, ours, and such as are none."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -227,3 +229,29 @@ def test_compiled_graphs_in_a_folder_are_limited(
     for rows in (8, 9, 10):
         OnnxMethod(path, compiled_in=folder)(*pair((1, rows, 9)))
     assert len(list(folder.iterdir())) == 2
+
+
+def test_several_images_are_fused_at_the_same_time_in_a_new_process(tmp_path: Path) -> None:
+    """Two threads that begin together waited for each other forever, in one process of five."""
+    graph = mean_graph(tmp_path / "mean.onnx")
+    program = f"""
+import numpy as np
+import subprocess
+import sys
+from pathlib import Path
+from radfuse.methods.onnx import OnnxMethod
+ct = np.random.default_rng(1).random((9, 260, 256), np.float32)
+np.testing.assert_allclose(OnnxMethod(Path({str(graph)!r}))(ct, 1 - ct), 0.5, atol=1e-6)
+"""
+    for _ in range(3):
+        subprocess.run([sys.executable, "-c", program], check=True, timeout=120)
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_an_image_is_fused_alone_as_among_others(tmp_path: Path, count: int) -> None:
+    method = OnnxMethod(mean_graph(tmp_path / "mean.onnx"))
+    ct, mr = pair((count, 300, 256))
+    together = method(ct, mr)
+    for index in range(count):
+        alone = method(ct[index : index + 1], mr[index : index + 1])[0]
+        np.testing.assert_allclose(alone, together[index], atol=1e-6)

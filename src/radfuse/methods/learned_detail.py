@@ -15,6 +15,7 @@ import numpy as np
 import openvino
 
 from radfuse.arrays import Float32Array
+from radfuse.methods.compiled_graphs import infer
 from radfuse.methods.detail.significance import Evidence, by_thresholds
 from radfuse.methods.signed_detail import SignedDetail
 
@@ -46,8 +47,7 @@ class LearnedDetail(SignedDetail):
         """Of each voxel, by the network."""
         inputs = features(found.own_hu, by_thresholds(found), found.noise_hu)
         request = self._network.create_infer_request()  # of its own: threads run at the same time
-        weight: Float32Array = request.infer({"features": inputs})["weight"]
-        return weight
+        return infer(request, {"features": inputs}, "weight")
 
     @property
     def graphs(self) -> tuple[Path, ...]:
