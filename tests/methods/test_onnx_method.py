@@ -231,7 +231,7 @@ def test_compiled_graphs_in_a_folder_are_limited(
     assert len(list(folder.iterdir())) == 2
 
 
-def test_several_images_are_fused_at_the_same_time_in_a_new_process(tmp_path: Path) -> None:
+def test_several_images_are_fused_together_in_a_new_process(tmp_path: Path) -> None:
     """Two threads that begin together waited for each other forever, in one process of five."""
     graph = mean_graph(tmp_path / "mean.onnx")
     program = f"""
