@@ -358,10 +358,8 @@ def fine_contrast(
 
 def _own_hu(near: Tissue, background_hu: Float32Array, noise_hu: float) -> Float32Array:
     """Smoothed HU, but no farther from the background than the voxel itself and some noise."""
-    own_hu, limit = near.tissue_hu - noise_hu, near.tissue_hu + noise_hu
-    np.minimum(own_hu, background_hu, out=own_hu)
-    np.maximum(own_hu, near.smooth_hu, out=own_hu)
-    np.maximum(limit, background_hu, out=limit)
-    np.minimum(limit, near.smooth_hu, out=limit)
-    np.copyto(own_hu, limit, where=near.smooth_hu > background_hu)
-    return np.asarray(own_hu, np.float32)
+    dark, bright = near.tissue_hu - noise_hu, near.tissue_hu + noise_hu  # filled in place: large
+    np.maximum(near.smooth_hu, np.minimum(dark, background_hu, out=dark), out=dark)
+    np.minimum(near.smooth_hu, np.maximum(bright, background_hu, out=bright), out=bright)
+    np.copyto(dark, bright, where=near.smooth_hu > background_hu)
+    return np.asarray(dark, np.float32)
