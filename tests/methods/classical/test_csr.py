@@ -1,13 +1,16 @@
 """Convolutional sparse representation: near the authors' code, and lawful."""
 
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.fft import irfft2, rfft2
+from scipy.ndimage import gaussian_filter
 from sparse_kit import authors_parameters, golden_distance
 
 from radfuse.errors import InputError
-from radfuse.methods.classical.csr import CSR, more_active
+from radfuse.methods.classical.csr import CSR, filters_of, more_active
 
 GOLDEN = ("2004", "16009", "20013", "28011")
 """Pairs of the authors' code."""
@@ -41,6 +44,18 @@ def test_equal_images_are_returned_but_for_faint_detail() -> None:
     errors = [np.abs(CSR(weight=w, steps=100)(images, images) - images).mean() for w in (0.01, 0.1)]
     assert errors[0] < 0.02
     assert errors[0] < errors[1] < 0.2
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (8, 9), (9, 8)])
+def test_no_filter_correlates_with_what_equal_images_lose(shape: tuple[int, int]) -> None:
+    """More than by the weight: so codes are the best, of the smallest images, too."""
+    method, filters = CSR(), filters_of(None, "csr")
+    for seed, contrast in product((1, 2), (0.6, 1.0)):
+        blobs = gaussian_filter(np.random.default_rng(seed).random((1, *shape)), (0, 2, 2))
+        image = (contrast * (blobs - blobs.min()) / np.ptp(blobs)).astype(np.float32)
+        (lost,) = image - method(image, image)
+        correlations = irfft2(np.conj(rfft2(filters, shape)) * rfft2(lost), shape)
+        assert np.abs(correlations).max() <= 1.2 * method.weight
 
 
 def test_detail_of_one_image_is_kept_and_bases_are_averaged() -> None:

@@ -24,6 +24,10 @@ RESIDUAL_RATIO = 1.2
 MAX_CHANGE = 100.0
 """Largest factor by which the penalty changes in a step."""
 
+ADAPTED_STEPS = 250
+"""Steps after which the penalty remains as it is: one that changed for ever could go in circles,
+as with a few images of 8x9 pixels, while others need about 200 steps in all."""
+
 Spectra = NDArray[np.complex64]
 
 
@@ -66,7 +70,8 @@ def encode(image: Float32Array, filters: Float32Array, solver: Solver) -> Float3
         primal, moved = _residuals(*(math.sqrt(each) for each in squares))
         if primal < solver.tolerance and moved < solver.tolerance:
             break
-        adapts = solver.adaptive and number > 0  # the first step has no dual residual yet
+        # The first step has no dual residual yet.
+        adapts = solver.adaptive and 0 < number < ADAPTED_STEPS
         change = _change(primal, moved, solver) if adapts else 1.0
         penalty *= change
     return code
