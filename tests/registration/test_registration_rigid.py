@@ -92,6 +92,20 @@ def test_a_head_rotated_by_right_angles_is_found(phantom: Phantom, axis: int, de
     assert result.quality.passed
 
 
+OBLIQUE = [(20, -20, 10), (32, 30, -39), (35, 39, 18), (40, 12, -21), (-39, 35, -33)]
+"""Rotations in degrees about each axis of LPS, where its angles are not independent."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("degrees", OBLIQUE)
+def test_a_head_rotated_about_all_axes_is_found(phantom: Phantom, degrees: tuple[float, ...]):
+    motion = sitk.Euler3DTransform((0, 0, 0), *np.radians(degrees).tolist())
+    result = register(phantom.ct, moved(phantom.mr, motion))
+    expected = sitk.CompositeTransform([motion, phantom.mr_from_ct])
+    assert mean_displacement_mm(result.mr_from_ct, expected) < 0.5
+    assert result.quality.passed
+
+
 @pytest.mark.slow
 def test_search_from_landmarks_alone_reaches_the_truth(phantom: Phantom):
     rough = sitk.Euler3DTransform(phantom.mr_from_ct)

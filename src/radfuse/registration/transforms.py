@@ -134,6 +134,12 @@ def canonicalize(rigid: sitk.Transform) -> sitk.Euler3DTransform:
     return rounded
 
 
+def rotation_rad(rigid: sitk.Transform) -> float:
+    """The angle of a rigid transform's rotation, about whichever axis, 0 to pi."""
+    cosine = (np.trace(matrix_of(rigid)[:3, :3]) - 1) / 2
+    return float(np.arccos(np.clip(cosine, -1, 1)))
+
+
 def with_rotation_centre(centre: Float64Array, rigid: sitk.Transform) -> sitk.Euler3DTransform:
     """The same transform with another centre of rotation, LPS mm; `InputError` if not rigid."""
     plain = rigid_from_matrix(matrix_of(rigid), name=rigid.GetName())

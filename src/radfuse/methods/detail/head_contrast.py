@@ -358,7 +358,7 @@ def fine_contrast(
 
 def _own_hu(near: Tissue, background_hu: Float32Array, noise_hu: float) -> Float32Array:
     """Smoothed HU, but no farther from the background than the voxel itself and some noise."""
-    dark, bright = near.tissue_hu - noise_hu, near.tissue_hu + noise_hu  # filled in place: large
+    dark, bright = near.tissue_hu - noise_hu, near.tissue_hu + noise_hu  # large: filled, not copied
     np.maximum(near.smooth_hu, np.minimum(dark, background_hu, out=dark), out=dark)
     np.minimum(near.smooth_hu, np.maximum(bright, background_hu, out=bright), out=bright)
     np.copyto(dark, bright, where=near.smooth_hu > background_hu)
