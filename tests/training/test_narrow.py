@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from radfuse.arrays import Float32Array
 from radfuse.errors import InputError
 from radfuse.networks.res2fusion import READERS, WIDTHS, Res2Fusion
-from radfuse.training.export.narrow import narrow
+from radfuse.training.export.narrow import narrow, without_unused_maps
 
 Sources = tuple[Float32Array, Float32Array]
 
@@ -119,6 +119,35 @@ def test_narrowed_res2fusion_has_the_widths_that_rebuild_it(sources: Sources) ->
     again = Res2Fusion(widths=widths)
     again.load_state_dict(narrowed.state_dict())
     np.testing.assert_array_equal(outputs_of(again, sources), outputs_of(narrowed, sources))
+
+
+@pytest.mark.parametrize(("unused", "remain"), [(0, 64), (7, 64), (8, 56), (9, 56), (63, 8)])
+def test_unused_maps_go_by_eight_and_no_pixel_changes(
+    sources: Sources, unused: int, remain: int
+) -> None:
+    network = Res2Fusion()
+    with torch.no_grad():
+        network.get_parameter("extractor.2.bias")[unused:] = 10.0
+        network.get_parameter("extractor.2.bias")[:unused] = -100.0
+    narrowed = without_unused_maps(network, READERS, *sources)
+    assert narrowed.get_submodule("extractor.2").weight.shape[0] == remain
+    assert narrowed.get_submodule("extractor.4.enter").weight.shape[1] == remain
+    expected = outputs_of(network, sources)
+    np.testing.assert_allclose(outputs_of(narrowed, sources), expected, rtol=0, atol=1e-6)
+
+
+def test_maps_that_one_image_needs_are_used(chain: Chain, sources: Sources) -> None:
+    chain.maps, chain.reader = nn.Conv2d(2, 16, 3, padding=1), nn.Conv2d(16, 3, 3, padding=1)
+    with torch.no_grad():
+        chain.get_parameter("maps.bias")[:8] = -100.0
+        chain.get_parameter("maps.bias")[8:] = 10.0
+        chain.get_parameter("maps.weight")[3] = 200.0  # above 0 only where the sources are white
+    ct, mr = (0.01 * one for one in sources)
+    ct[-1, 5:9, 5:9] = mr[-1, 5:9, 5:9] = 1.0
+    narrowed = without_unused_maps(chain, {"maps": "reader"}, ct, mr)
+    assert narrowed.get_submodule("maps").weight.shape[0] == 16
+    without_last = without_unused_maps(chain, {"maps": "reader"}, ct[:-1], mr[:-1])
+    assert without_last.get_submodule("maps").weight.shape[0] == 8
 
 
 def test_res2fusion_is_that_of_table_1_by_default() -> None:
