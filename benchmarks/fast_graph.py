@@ -29,7 +29,7 @@ from radfuse.io.image_pairs import ImagePair, named_patient, read_image_pairs
 from radfuse.methods.hidden_findings import measured_table
 from radfuse.methods.loading import method_info
 from radfuse.methods.onnx import OnnxMethod
-from radfuse.networks.res2fusion import READERS, WIDTHS
+from radfuse.networks.res2fusion import READERS
 from radfuse.networks.torch_method import load_network
 from radfuse.record import digest
 from radfuse.training.export.model_card import write_weights
@@ -39,7 +39,7 @@ HARVARD = Path(__file__).parents[2] / "shared" / "data" / "harvard"
 """The pairs, next to the checkout."""
 
 NARROW_WIDTHS = {"res2fusion": (32, 32, 56, 40, 24, 16)}
-"""Widths of the narrowed networks; the shipped ones have `WIDTHS`."""
+"""Widths of the narrowed networks; those of the full graph are in its model card."""
 
 EVERY = 20
 """Of the training pairs, every how many-th is fitted to."""
@@ -108,7 +108,11 @@ def make(name: str, path: Path, data: Path) -> None:
     maps = dict(zip(READERS, NARROW_WIDTHS[name], strict=True))
     narrowed = narrow(load_network(full), READERS, maps, *sources_of(fitted))
     facts: dict[str, Any] = {
-        "narrowed_from": {"name": full.stem, "sha256": digest([full]), "widths": list(WIDTHS)},
+        "narrowed_from": {
+            "name": full.stem,
+            "sha256": digest([full]),
+            "widths": model_card["options"]["widths"],
+        },
         "fitted_to_pairs": [pair.name for pair in fitted],
         **{
             key: model_card[key]

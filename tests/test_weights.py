@@ -25,10 +25,11 @@ from radfuse.methods.catalogue import (
 from radfuse.methods.loading import load_method
 from radfuse.methods.onnx import OnnxMethod
 from radfuse.networks.catalogue import NETWORKS
-from radfuse.networks.res2fusion import STRATEGIES
+from radfuse.networks.res2fusion import READERS, STRATEGIES, WIDTHS
 from radfuse.networks.torch_method import load_network
 from radfuse.record import digest
 from radfuse.settings import checked_settings
+from radfuse.training.export.narrow import TOGETHER
 from radfuse.training.settings import TrainingSettings, read_training_settings
 
 FAST = ["res2fusion-fast"]
@@ -106,7 +107,18 @@ def test_a_card_names_its_method_and_network(name: str) -> None:
 def test_a_card_of_res2fusion_names_its_strategy(name: str) -> None:
     card = card_of(name)
     suffix = name.removeprefix("res2fusion").lstrip("-").replace("-", "_")
-    assert card["options"] == {"strategy": suffix or "spatial_mean"}
+    assert card["options"]["strategy"] == (suffix or "spatial_mean")
+
+
+@each_res2fusion
+def test_a_card_of_res2fusion_names_the_maps_that_are_left_out(name: str) -> None:
+    """In multiples of eight: the others are 0 on all training pairs."""
+    card, layers = card_of(name), dict(load_network(SHIPPED[name]).named_modules())
+    widths = [layers[layer].out_channels for layer in READERS]
+    assert card["options"]["widths"] == widths
+    assert card["without_unused_maps_of"]["widths"] == list(WIDTHS)
+    assert [width % TOGETHER for width in widths] == [0] * len(widths)
+    assert all(np.less_equal(widths, WIDTHS))
 
 
 def test_every_strategy_ships() -> None:
@@ -120,7 +132,8 @@ def test_card_of_a_fast_graph_names_the_network_it_is_made_from() -> None:
     facts = json.loads(fast.with_suffix(".json").read_text())
     assert facts["name"] == fast.stem
     assert facts["sha256"] == digest([fast])
-    assert facts["narrowed_from"]["sha256"] == digest([full])
+    made_from = card_of("res2fusion")["without_unused_maps_of"]["sha256"]
+    assert facts["narrowed_from"]["sha256"] in (digest([full]), made_from)
     assert facts["options"]["strategy"] == card_of("res2fusion")["options"]["strategy"]
     assert not re.search(r'"(/|[A-Z]:|~)', fast.with_suffix(".json").read_text())
 
