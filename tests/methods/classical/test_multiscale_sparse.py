@@ -10,13 +10,15 @@ from classical_kit import PAIRS, golden_difference
 from sparse_kit import authors_dictionary
 
 from radfuse.errors import InputError
+from radfuse.methods.classical.dtcwt import DTCWT
+from radfuse.methods.classical.dwt_vote import DWTVote
+from radfuse.methods.classical.lp import LP
 from radfuse.methods.classical.multiscale_sparse import (
     CurveletSparse,
     DTCWTSparse,
     DWTSparse,
     LPSparse,
     NSCTSparse,
-    level_count,
 )
 
 
@@ -106,15 +108,18 @@ def test_too_small_images_are_refused_with_the_least_size(golden: Golden) -> Non
         golden.method(small, small)
 
 
-@pytest.mark.parametrize(("kind", "rows"), [(LPSparse, 7), (DWTSparse, 7), (DTCWTSparse, 3)])
+@pytest.mark.parametrize(
+    ("kind", "transform", "rows"),
+    [(LPSparse, LP, 7), (DWTSparse, DWTVote, 7), (DTCWTSparse, DTCWT, 3)],
+)
 @pytest.mark.parametrize("levels", [1, 2, 3, 4])
-def test_small_images_have_fewer_levels(kind: Any, rows: int, levels: int) -> None:
+def test_small_images_have_fewer_levels(kind: Any, transform: Any, rows: int, levels: int) -> None:
     side = rows * 2**levels + 1
     for enough, expected in ((side, levels), (side - 1, max(levels - 1, 1))):
         images = images_of(1, max(enough, kind().least_side), 130).astype(np.float64)
-        assert level_count(images, 4, rows) == expected
-        bands, base = kind().decompose(images)
-        fewer, of_levels = kind.__mro__[2](levels=expected).decompose(images)
+        assert kind(levels=4).levels_of(images) == expected
+        bands, base = kind(levels=4).decompose(images)
+        fewer, of_levels = transform(levels=expected).decompose(images)
         assert len(bands) == len(fewer)
         np.testing.assert_array_equal(base, of_levels)
         assert min(base.shape[1:]) >= 8

@@ -6,8 +6,8 @@ are those of `lp`, `dwt_vote`, `dtcwt`, `curvelet` and `nsct`, the rule of the b
 the authors' dictionary; the one that is shipped was learned on other images.
 """
 
-from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 
@@ -21,16 +21,15 @@ from radfuse.methods.classical.multiscale import Band
 from radfuse.methods.classical.nsct import NSCT
 from radfuse.methods.classical.sparse import dictionary_of, fuse_patches
 
-CURVELET_SIDE = 12
-"""Rows of the smallest image whose base has 8 at two scales; as many more for each scale."""
-
 
 @dataclass(frozen=True)
-class SparseBase(ABC):
+class SparseBase:
     """Fusion of a transform's base by the sparse codes of its patches."""
 
     dictionary: Float64Array | None = field(default=None, compare=False, repr=False)
     """Atoms (atoms, 8, 8), or none for the shipped ones."""
+    least_side: ClassVar[int]
+    """Rows of the smallest image whose base has the 8 rows of a patch."""
 
     def fuse_base(self, first: FloatArray, second: FloatArray) -> Float64Array:
         """The patches with the larger L1 norm; `InputError` for a base smaller than a patch."""
@@ -44,81 +43,56 @@ class SparseBase(ABC):
             )
         return fuse_patches(np.asarray(first, float), np.asarray(second, float), atoms)
 
-    @property
-    @abstractmethod
-    def least_side(self) -> int:
-        """Rows of the smallest image whose base has the 8 rows of a patch."""
 
+class FewerLevels(SparseBase):
+    """Small images have fewer levels; one level halves the rows, rounded up."""
 
-def level_count(images: Float64Array, levels: int, rows: int) -> int:
-    """The levels, or as many as leave a base of 8 rows: L of them need `rows` 2^L + 1 rows."""
-    side: int = min(images.shape[1:])
-    return max(1, min(levels, int((side - 1) // rows).bit_length() - 1))
-
-
-@dataclass(frozen=True)
-class LPSparse(SparseBase, LP):
-    """Laplacian pyramid with a sparse base; small images have fewer levels."""
+    levels: int
 
     def levels_of(self, images: Float64Array) -> int:
         """As many as leave a base of 8 rows, but no more than the option says."""
-        return level_count(images, self.levels, 7)
-
-    @property
-    def least_side(self) -> int:
-        """Of one level, which halves the rows, rounded up."""
-        return 15
+        side: int = min(images.shape[1:])
+        halvings = int((side - 1) // (self.least_side // 2)).bit_length() - 1
+        return max(1, min(self.levels, halvings))
 
 
 @dataclass(frozen=True)
-class DWTSparse(SparseBase, DWTVote):
-    """Haar wavelets with a sparse base; small images have fewer levels."""
+class LPSparse(FewerLevels, LP):
+    """Laplacian pyramid with a sparse base."""
 
-    def levels_of(self, images: Float64Array) -> int:
-        """As many as leave a base of 8 rows, but no more than the option says."""
-        return level_count(images, self.levels, 7)
-
-    @property
-    def least_side(self) -> int:
-        """Of one level, which halves the rows, rounded up."""
-        return 15
+    least_side = 15
 
 
 @dataclass(frozen=True)
-class DTCWTSparse(SparseBase, DTCWT):
-    """Dual-tree complex wavelets with a sparse base; small images have fewer levels."""
+class DWTSparse(FewerLevels, DWTVote):
+    """Haar wavelets with a sparse base."""
 
-    def levels_of(self, images: Float64Array) -> int:
-        """As many as leave a base of 8 rows, but no more than the option says."""
-        return level_count(images, self.levels, 3)
+    least_side = 15
 
-    @property
-    def least_side(self) -> int:
-        """Of one level, which keeps all rows, rounded up to even ones."""
-        return 7
+
+@dataclass(frozen=True)
+class DTCWTSparse(FewerLevels, DTCWT):
+    """Dual-tree complex wavelets with a sparse base; the first level keeps all rows."""
+
+    least_side = 7
 
 
 @dataclass(frozen=True)
 class CurveletSparse(SparseBase, Curvelet):
     """Curvelets with a sparse base; images with a small base have fewer scales."""
 
+    least_side = 12
+    """As many rows more are needed for each scale above two."""
+
     def decompose(self, images: Float64Array) -> tuple[list[Band], Float64Array]:
         """The bands, finest first, and the base of images (N, H, W) in grey levels, 0 to 255."""
-        most = 1 + (min(images.shape[1:]) // CURVELET_SIDE).bit_length()
+        most = 1 + (min(images.shape[1:]) // self.least_side).bit_length()
         fewer = Curvelet(scales=max(2, min(self.scales, most)))
         return fewer.decompose(images)
-
-    @property
-    def least_side(self) -> int:
-        """With two scales."""
-        return CURVELET_SIDE
 
 
 @dataclass(frozen=True)
 class NSCTSparse(SparseBase, NSCT):
     """Nonsubsampled contourlets with a sparse base, which has the size of the image."""
 
-    @property
-    def least_side(self) -> int:
-        """That of a patch."""
-        return 8
+    least_side = 8
