@@ -14,6 +14,7 @@ from filelock import FileLock
 from hypothesis import settings
 
 from orthanc_kit import Orthanc, running_orthanc
+from radfuse.methods.compiled_graphs import VARIABLE
 from radfuse.phantom.dicom import write_phantom
 from radfuse.phantom.head import DEFAULT_SEED, DEFAULT_SPACING_MM, Phantom, make_phantom
 
@@ -34,6 +35,16 @@ def pytest_collection_finish() -> None:
     """Spare the garbage collector all that the imported modules keep to the end."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled_once(worker_id: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Networks that take long are compiled by the process that needs them first for all."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base if worker_id == "master" else base.parent) / "compiled"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(VARIABLE, str(folder))
+        yield
 
 
 @pytest.fixture(scope="session")

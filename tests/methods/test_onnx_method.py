@@ -199,36 +199,73 @@ def test_a_graph_of_whole_numbers_is_refused(tmp_path: Path) -> None:
     assert "takes i64; float32 is needed" in refusal(path)
 
 
-def test_stored_graph_fuses_as_a_compiled_one(tmp_path: Path) -> None:
+@pytest.fixture
+def stored_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A new folder of compiled graphs, where all of them are stored."""
+    folder = tmp_path / "compiled"
+    monkeypatch.setenv(compiled_graphs.VARIABLE, str(folder))
+    monkeypatch.setattr(compiled_graphs, "WORTH_STORING_S", 0.0)
+    return folder
+
+
+def test_stored_graph_fuses_as_a_compiled_one(tmp_path: Path, stored_in: Path) -> None:
     path, ct, mr = mean_graph(tmp_path / "mean.onnx"), *pair((2, 20, 30))
     expected = OnnxMethod(path)(ct, mr)
-    folder = tmp_path / "compiled"
-    for _ in range(2):
-        np.testing.assert_array_equal(OnnxMethod(path, compiled_in=folder)(ct, mr), expected)
-        (stored,) = folder.iterdir()
-    before = stored.read_bytes()
-    stored.write_bytes(before[: len(before) // 2])  # of a full disk
-    np.testing.assert_array_equal(OnnxMethod(path, compiled_in=folder)(ct, mr), expected)
-    assert stored.stat().st_size == len(before)
-    OnnxMethod(path, compiled_in=folder)(ct[:, :10], mr[:, :10])
-    assert len(list(folder.iterdir())) == 2
+    (stored,) = stored_in.iterdir()
+    whole, at = stored.read_bytes(), stored.stat().st_ino
+    np.testing.assert_array_equal(OnnxMethod(path)(ct, mr), expected)
+    assert stored.stat().st_ino == at  # read, not written again
+    OnnxMethod(path)(ct[:, :10], mr[:, :10])
+    assert len(list(stored_in.iterdir())) == 2
+    for damaged in (whole[: len(whole) // 2], whole[:-1] + bytes([whole[-1] ^ 1]), b""):
+        stored.write_bytes(damaged)
+        np.testing.assert_array_equal(OnnxMethod(path)(ct, mr), expected)
+        assert len(stored.read_bytes()) == len(whole)
+        assert stored.read_bytes() != damaged
 
 
-def test_graph_is_compiled_without_a_writable_folder(tmp_path: Path) -> None:
+def test_a_quickly_compiled_graph_is_not_stored(
+    tmp_path: Path, stored_in: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compiled_graphs, "WORTH_STORING_S", 60.0)
+    OnnxMethod(mean_graph(tmp_path / "mean.onnx"))(*pair((1, 20, 30)))
+    assert not stored_in.exists()
+
+
+def test_graph_is_compiled_without_a_writable_folder(tmp_path: Path, stored_in: Path) -> None:
     ct, mr = pair((1, 20, 30))
-    (tmp_path / "file").write_text("no folder")
-    method = OnnxMethod(mean_graph(tmp_path / "mean.onnx"), compiled_in=tmp_path / "file")
+    stored_in.write_text("no folder")
+    method = OnnxMethod(mean_graph(tmp_path / "mean.onnx"))
     np.testing.assert_allclose(method(ct, mr), (ct + mr) / 2, rtol=1e-6)
 
 
 def test_compiled_graphs_in_a_folder_are_limited(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, stored_in: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(compiled_graphs, "MAX_STORED", 2)
-    path, folder = mean_graph(tmp_path / "mean.onnx"), tmp_path / "compiled"
+    path = mean_graph(tmp_path / "mean.onnx")
     for rows in (8, 9, 10):
-        OnnxMethod(path, compiled_in=folder)(*pair((1, rows, 9)))
-    assert len(list(folder.iterdir())) == 2
+        OnnxMethod(path)(*pair((1, rows, 9)))
+    assert len(list(stored_in.iterdir())) == 2
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({}, Path.home() / ".cache" / "radfuse" / "compiled"),
+        ({"XDG_CACHE_HOME": "/caches"}, Path("/caches/radfuse/compiled")),
+        ({"XDG_CACHE_HOME": "/caches", "RADFUSE_COMPILED": "/mine"}, Path("/mine")),
+    ],
+)
+@pytest.mark.skipif(sys.platform != "linux", reason="folders of Linux")
+def test_the_folder_of_compiled_graphs_follows_the_variables(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], expected: Path
+) -> None:
+    for name in ("XDG_CACHE_HOME", "RADFUSE_COMPILED"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert compiled_graphs.compiled_folder() == expected
 
 
 def test_several_images_are_fused_together_in_a_new_process(tmp_path: Path) -> None:

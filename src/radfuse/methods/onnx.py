@@ -56,9 +56,6 @@ class OnnxMethod:
         "f32", "arithmetic; bf16 is faster and less exact, see docs/measured.md"
     )
 
-    compiled_in: Path | None = None
-    """Folder of compiled graphs; None to compile them in each process."""
-
     @property
     def graphs(self) -> tuple[Path, ...]:
         """The file that is computed."""
@@ -132,9 +129,7 @@ class OnnxMethod:
             graph.reshape({port: list(shape) for port in graph.inputs})
             return openvino.Core().compile_model(graph, DEVICE, settings)
 
-        if self.compiled_in is None:
-            return compile_graph()
-        return read_or_compile(self.compiled_in, self.graphs[0], shape, settings, compile_graph)
+        return read_or_compile(self.graphs[0], shape, settings, compile_graph)
 
     @cached_property
     def _compiled(self) -> "dict[tuple[tuple[int, ...], str], SimpleQueue[Any]]":

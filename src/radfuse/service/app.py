@@ -39,9 +39,6 @@ from radfuse.service.stores.studies import OtherResultError, Studies
 STATIC = Path(__file__).parent / "static"
 """HTML, CSS and scripts of the viewer."""
 
-COMPILED = "compiled"
-"""Folder of compiled networks in the folder of studies."""
-
 STATUS: dict[type[Exception], int] = {
     UnknownStudyError: 404,
     UnknownStructureError: 404,
@@ -84,7 +81,7 @@ def make_app(
         StructureStore(store),
         jobs,
         access,
-        SlicePreviews(folder / COMPILED),
+        SlicePreviews(),
         destinations=destinations or {},
         audit=Audit(folder / AUDIT) if access.identification else None,
     )

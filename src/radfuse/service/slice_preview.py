@@ -1,7 +1,6 @@
 """One slice of a study fused by another method or CT window."""
 
-from dataclasses import is_dataclass, replace
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
 from threading import Lock
 
@@ -31,14 +30,11 @@ Slice = NDArray[np.uint16]
 
 
 class SlicePreviews:
-    """Fuses slices by other methods, one at a time; caches the last MR and some methods.
+    """Fuses slices by other methods, one at a time; caches the last MR and some methods."""
 
-    `compiled_in` is a folder for compiled networks, so that another process need not compile them.
-    """
-
-    def __init__(self, compiled_in: Path | None = None) -> None:
+    def __init__(self) -> None:
         self._lock = Lock()
-        self._method = lru_cache(MAX_CACHED_METHODS)(partial(_load, compiled_in))
+        self._method = lru_cache(MAX_CACHED_METHODS)(_load)
         self._mr = lru_cache(1)(_read_mr)
 
     def fuse(
@@ -103,17 +99,10 @@ def _follows_window(name: str) -> bool:
 
 
 def _load(
-    compiled_in: Path | None,
-    name: str,
-    options: tuple[tuple[str, Value], ...],
-    window: Window | None,
-    _folder: Path,
+    name: str, options: tuple[tuple[str, Value], ...], window: Window | None, _folder: Path
 ) -> Method:
     """A method for one study: it keeps what it compiled for the size of its slices."""
-    method = load_method(name, applicable_options(name, dict(options)), window=window)
-    if hasattr(method, "compiled_in") and is_dataclass(method):  # a network
-        return replace(method, compiled_in=compiled_in)
-    return method
+    return load_method(name, applicable_options(name, dict(options)), window=window)
 
 
 def _read_mr(path: Path, step: float, _sources: tuple[str, str]) -> sitk.Image:
