@@ -46,8 +46,8 @@ BONE_BLEND = {"MI": 4.630, "SF": 31.65, "VIF": 0.667, "Qabf": 0.596}
 
 each = pytest.mark.parametrize("name", SHIPPED)
 each_res2fusion = pytest.mark.parametrize("name", [n for n in SHIPPED if "res2fusion" in n])
-STUDY = {"mfinet-patients", "csf", "rfnnest", "cnn"}
-"""Slow to compile, and exported as the others: their graphs are compared in `make study` only."""
+STUDY = {"mfinet-patients", "cnn", "csf", "ddcgan", "fusiondn", "rfnnest", "umfcmgr"}
+"""Slow, and exported as the others: their graphs are compared in `make study` only."""
 
 each_later = pytest.mark.parametrize("name", [n for n in SHIPPED if "res2fusion" not in n])
 """Trained when cards already held every setting."""

@@ -52,8 +52,8 @@ COSTLY = {
 SAME_GRAPH = {"mfinet", "mfinet-patients", "learned_detail"}
 """As slow to compile as signed_detail, whose graph for two images is that of mfinet."""
 
-SLOW = {*SAME_GRAPH, "cnn", "csf", "rfnnest"}
-"""Seconds a shape: in `make test` cnn, csf and rfnnest fuse equal images and air."""
+SLOW = {*SAME_GRAPH, "cnn", "csf", "ddcgan", "drf", "fusiondn", "rfnnest"}
+"""Seconds a shape: in `make test` the last six fuse equal images and air."""
 
 QUICK_TO_COMPILE = {"densefuse", "emfusion", "ifcnn", "res2fusion", "sdnet"}
 """The others fuse one shape in `make test`, and more in `make study`."""

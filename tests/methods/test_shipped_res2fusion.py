@@ -55,6 +55,7 @@ def test_fast_graph_is_within_its_limits_on_the_test_pairs(
     assert {name: x for name, x in found.items() if x > FAST_LIMITS[name]} == {}
 
 
+@pytest.mark.slow
 def test_bf16_is_within_two_grey_levels_and_a_seventh_on_mean(
     sources: tuple[Float32Array, Float32Array], fused: Float32Array
 ) -> None:

@@ -37,8 +37,8 @@ COPIES = {"copy_ct": "MR", "copy_mr": "CT"}
 """Copies show a source as it is, in the other's tissue too; what they could hide is the other."""
 
 STUDY = {
-    "mfinet", "mfinet-patients", "csf", "rfnnest", "cnn", "drf", "fusiongan", "msdnet", "msenet",
-    "nsst_papcnn", "stdfusionnet", "u2fusion", "umfcmgr",
+    "mfinet", "mfinet-patients", "csf", "rfnnest", "cnn", "ddcgan", "drf", "fusiondn", "fusiongan",
+    "msdnet", "msenet", "nsst_papcnn", "stdfusionnet", "u2fusion", "umfcmgr",
 }  # fmt: skip
 """Slow, and as good or bad as others of their kind: with the variants of Res2Fusion, in `make
 study` only."""

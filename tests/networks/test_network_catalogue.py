@@ -32,14 +32,7 @@ def quickly(names: Iterable[str]) -> list[Any]:
 COMPARED = sorted(NETWORKS.keys() - {"mfinet", "res2fusion"})
 """Those of other papers; our two have this law, too, in files of their own."""
 
-QUICK_GRAPHS = {"sdnet"}
-"""Networks whose graphs are written in `make test`; as that of DenseFuse, `test_export.py`."""
-
-EXPORTED = [
-    name if name in QUICK_GRAPHS else pytest.param(name, marks=pytest.mark.slow)
-    for name in NETWORKS
-    if name != "mfinet"
-]
+EXPORTED = [name for name in NETWORKS if name != "mfinet"]
 """MFINet has this law, with a narrower tolerance, in a file of its own."""
 
 PARAMETERS = {
@@ -162,6 +155,7 @@ def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     return path
 
 
+@pytest.mark.slow
 def test_exported_graph_matches_network_at_three_sizes(exported: Path) -> None:
     network, method = network_of(exported.stem).eval(), OnnxMethod(exported)
     for sides in ((1, 32, 32), (4, 24, 40), (2, 33, 50)):

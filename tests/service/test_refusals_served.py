@@ -114,6 +114,8 @@ DAMAGED: Mapping[str, Callable[[Slices], bytes]] = {
 """Uploads that some or all requests refuse, by the end of their names."""
 
 SLOW = {
+    "slice.dcm",
+    "encrypted.zip",
     "no archive.zip",
     "checksum.zip",
     "truncated slice.zip",

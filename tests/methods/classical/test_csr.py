@@ -46,7 +46,9 @@ def test_equal_images_are_returned_but_for_faint_detail() -> None:
     assert errors[0] < errors[1] < 0.2
 
 
-@pytest.mark.parametrize("shape", [(8, 8), (8, 9), (9, 8)])
+@pytest.mark.parametrize(
+    "shape", [(8, 8), *(pytest.param(one, marks=pytest.mark.slow) for one in ((8, 9), (9, 8)))]
+)
 def test_no_filter_correlates_with_what_equal_images_lose(shape: tuple[int, int]) -> None:
     """More than by the weight: so codes are the best, of the smallest images, too."""
     method, filters = CSR(), filters_of(None, "csr")
