@@ -1,4 +1,4 @@
-"""Time until radfuse is there: its help, its import, and a method.
+"""Time until radfuse is there: its help, its import, a method, and two fused 2-D images.
 
     python benchmarks/starting.py [--rounds 5]
 
@@ -11,14 +11,20 @@ import tempfile
 from pathlib import Path
 
 from comparison import alternately
+from radfuse.methods.compiled_graphs import VARIABLE
+from registration import DATA
 
 PROGRAM = Path(sys.executable).with_name("radfuse")
+CT, MR = (DATA / "harvard/test" / name / "2004.png" for name in ("CT", "MRI"))
+FUSE: list[str | Path] = [PROGRAM, "fuse", "--ct", CT, "--mr", MR, "-o", "fused.png"]
 COMMANDS: dict[str, list[str | Path]] = {
     "`python -c pass`": [sys.executable, "-c", "pass"],
     "`radfuse --help`": [PROGRAM, "--help"],
     "`import radfuse`": [sys.executable, "-c", "import radfuse"],
     "`radfuse.fuse` at hand": [sys.executable, "-c", "import radfuse; radfuse.fuse"],
     "`radfuse methods`": [PROGRAM, "methods"],
+    "`radfuse fuse` of two 2-D images": FUSE,
+    "the same, without a stored compiled network": ["env", f"{VARIABLE}=/dev/null", *FUSE],
 }
 
 
