@@ -249,25 +249,6 @@ def test_compiled_graphs_in_a_folder_are_limited(
     assert len(list(stored_in.iterdir())) == 2
 
 
-@pytest.mark.parametrize(
-    ("environment", "expected"),
-    [
-        ({}, Path.home() / ".cache" / "radfuse" / "compiled"),
-        ({"XDG_CACHE_HOME": "/caches"}, Path("/caches/radfuse/compiled")),
-        ({"XDG_CACHE_HOME": "/caches", "RADFUSE_COMPILED": "/mine"}, Path("/mine")),
-    ],
-)
-@pytest.mark.skipif(sys.platform != "linux", reason="folders of Linux")
-def test_the_folder_of_compiled_graphs_follows_the_variables(
-    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], expected: Path
-) -> None:
-    for name in ("XDG_CACHE_HOME", "RADFUSE_COMPILED"):
-        monkeypatch.delenv(name, raising=False)
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    assert compiled_graphs.compiled_folder() == expected
-
-
 def test_several_images_are_fused_together_in_a_new_process(tmp_path: Path) -> None:
     """Two threads that begin together waited for each other forever, in one process of five."""
     graph = mean_graph(tmp_path / "mean.onnx")

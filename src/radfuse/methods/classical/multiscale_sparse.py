@@ -45,15 +45,15 @@ class SparseBase:
 
 
 class FewerLevels(SparseBase):
-    """Small images have fewer levels; one level halves the rows, rounded up."""
+    """Small images have fewer levels; those of `least_side` rows have one."""
 
     levels: int
 
     def levels_of(self, images: Float64Array) -> int:
         """As many as leave a base of 8 rows, but no more than the option says."""
         side: int = min(images.shape[1:])
-        halvings = int((side - 1) // (self.least_side // 2)).bit_length() - 1
-        return max(1, min(self.levels, halvings))
+        doublings = int((side - 1) // (self.least_side - 1)).bit_length()
+        return max(1, min(self.levels, doublings))
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class DWTSparse(FewerLevels, DWTVote):
 
 @dataclass(frozen=True)
 class DTCWTSparse(FewerLevels, DTCWT):
-    """Dual-tree complex wavelets with a sparse base; the first level keeps all rows."""
+    """Dual-tree complex wavelets with a sparse base; their first level keeps all rows."""
 
     least_side = 7
 
